@@ -1,0 +1,185 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+//
+// Errors: what we were doing, on what, and what the system said.
+//
+//     try { async_process p("gti"); }
+//     catch (const spawn_error& e) { e.what(); }   // cannot start "gti": exec failed: No such file or directory
+//     // e.stage() == spawn_stage::exec, e.subject() == "gti", e.code() == std::errc::no_such_file_or_directory
+
+#include <cstddef>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace coproc {
+
+/// Conditions that are ours and not the system's: `code()` of the errors that come with no errno.
+enum class errc {
+    end_of_stream = 1, ///< the stream ended before the read was satisfied
+    line_too_long,     ///< a line passed the limit of its reader
+    unsuccessful,      ///< a child ended with a status that was not accepted
+};
+
+} // namespace coproc
+
+template <>
+struct std::is_error_code_enum<coproc::errc> : std::true_type {};
+
+namespace coproc {
+
+/// The category of `errc`; its name is "coproc".
+[[nodiscard]] inline const std::error_category& error_category() noexcept {
+    struct category final : std::error_category {
+        [[nodiscard]] const char* name() const noexcept override { return "coproc"; }
+        [[nodiscard]] std::string message(int value) const override {
+            switch (static_cast<errc>(value)) {
+            case errc::end_of_stream: return "the stream ended early";
+            case errc::line_too_long: return "line too long";
+            case errc::unsuccessful: return "not a success";
+            }
+            return "unknown error";
+        }
+    };
+    static const category instance;
+    return instance;
+}
+
+[[nodiscard]] inline std::error_code make_error_code(errc value) noexcept {
+    return {static_cast<int>(value), error_category()};
+}
+
+/// `text` between double quotes, with control characters made visible, so that a message stays on one line.
+[[nodiscard]] inline std::string quoted(std::string_view text) {
+    constexpr char digits[] = "0123456789abcdef";
+    std::string out = "\"";
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (c == '"' || c == '\\') {
+            out += '\\';
+            out += c;
+        } else if (byte < 0x20 || byte == 0x7f) {
+            out += "\\x";
+            out += digits[byte >> 4];
+            out += digits[byte & 15];
+        } else {
+            out += c;
+        }
+    }
+    out += '"';
+    return out;
+}
+
+/// The root of everything that can fail while a child is started, talked to or awaited.
+///
+/// Copying is noexcept, as for every exception of the standard library: the words are shared.
+class error : public std::system_error {
+public:
+    /// `cannot <operation> "<subject>": <detail>: <the message of code>`; an empty detail is left out.
+    error(std::string operation, std::string subject, std::string_view detail, std::error_code code)
+        : std::system_error(code), facts_(std::make_shared<const facts>(
+                                       word(operation, subject, detail, code), std::move(operation), std::move(subject))) {}
+
+    /// What was being done: "start", "read", "write" …
+    [[nodiscard]] const std::string& operation() const noexcept { return facts_->operation; }
+    /// On what: the program, the directory, the file, the stream.
+    [[nodiscard]] const std::string& subject() const noexcept { return facts_->subject; }
+    [[nodiscard]] const char* what() const noexcept override { return facts_->words.c_str(); }
+
+private:
+    struct facts {
+        facts(std::string w, std::string o, std::string s) noexcept
+            : words(std::move(w)), operation(std::move(o)), subject(std::move(s)) {}
+        std::string words, operation, subject;
+    };
+
+    // The one place where a message is worded.
+    static std::string word(std::string_view operation, std::string_view subject, std::string_view detail,
+                            std::error_code code) {
+        std::string text = "cannot ";
+        text.append(operation).append(" ").append(quoted(subject));
+        if (!detail.empty()) text.append(": ").append(detail);
+        text.append(": ").append(code.message());
+        return text;
+    }
+
+    std::shared_ptr<const facts> facts_;
+};
+
+/// The step of a start that failed.
+enum class spawn_stage {
+    pipe,     ///< making the pipe of a piped stream
+    redirect, ///< opening or placing the descriptor of a stream
+    cwd,      ///< changing to the child's working directory
+    fork,     ///< creating the process
+    exec,     ///< finding or executing the program
+};
+
+/// Starting a child failed. No program ran, and nothing of the attempt is left: no process, no descriptor.
+class spawn_error : public error {
+public:
+    /// `detail` says which step failed: "exec failed", "changing to \"/nowhere\" failed".
+    spawn_error(spawn_stage stage, std::string program, std::string_view detail, std::error_code code)
+        : error("start", std::move(program), detail, code), stage_(stage) {}
+
+    [[nodiscard]] spawn_stage stage() const noexcept { return stage_; }
+
+private:
+    spawn_stage stage_;
+};
+
+/// A read or a write failed: EPIPE when the other side is gone, EIO, ENOMEM and the rest.
+class stream_error : public error {
+public:
+    stream_error(std::string operation, std::string stream, std::error_code code, std::string_view detail = {})
+        : error(std::move(operation), std::move(stream), detail, code) {}
+};
+
+/// The stream ended before `read_exactly` or `read_until` had what it was asked for.
+class incomplete_read : public stream_error {
+public:
+    /// `expected` is a number of bytes, or 0 when the end of what was asked for is marked by a delimiter.
+    incomplete_read(std::string stream, std::string partial, std::size_t expected)
+        : stream_error("read", std::move(stream), errc::end_of_stream, describe(partial.size(), expected)),
+          partial_(std::make_shared<const std::string>(std::move(partial))), expected_(expected) {}
+
+    /// What came before the end. These bytes are taken from the stream.
+    [[nodiscard]] const std::string& partial() const noexcept { return *partial_; }
+    [[nodiscard]] std::size_t expected() const noexcept { return expected_; }
+
+private:
+    static std::string describe(std::size_t got, std::size_t expected) {
+        std::string text = "got " + std::to_string(got) + " bytes";
+        if (expected == 0) return text.append(" and no delimiter");
+        return text.append(" of ").append(std::to_string(expected));
+    }
+
+    std::shared_ptr<const std::string> partial_;
+    std::size_t expected_;
+};
+
+/// A line was longer than its reader allows. The next read begins at the line after it.
+class line_too_long : public stream_error {
+public:
+    line_too_long(std::string stream, std::size_t limit)
+        : stream_error("read a line of", std::move(stream), errc::line_too_long,
+                       "more than " + std::to_string(limit) + " bytes"),
+          limit_(limit) {}
+
+    /// The limit that was passed, in bytes, the newline not counted.
+    [[nodiscard]] std::size_t limit() const noexcept { return limit_; }
+
+private:
+    std::size_t limit_;
+};
+
+/// A mistake of the caller, not of the world: the stream is not piped, two readers at once, no loop here.
+class usage_error : public std::logic_error {
+public:
+    using std::logic_error::logic_error;
+};
+
+} // namespace coproc

@@ -1,0 +1,63 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+//
+// The streams of one child, and the rule between them: while anything of it is awaited, what it writes is taken in,
+// whoever it is for. So no order of awaits can deadlock: a child that fills stderr while we wait for stdout, or that
+// will not read before it has written, can always go on.
+
+#include <cstddef>
+
+#include "../core/intrusive_list.hpp"
+
+namespace coproc {
+
+class stream_group {
+public:
+    /// A reader of the group.
+    class member : public list_node {
+    public:
+        /// From now on take in what comes, until `stop_collecting`.
+        virtual void collect() noexcept = 0;
+        virtual void stop_collecting() noexcept = 0;
+
+    protected:
+        ~member() = default;
+    };
+
+    void add(member& m) noexcept { members_.push_back(m); }
+
+    /// A coroutine begins, or ends, to wait for something of the child.
+    void enter() noexcept {
+        if (waiting_++ == 0) members_.for_each([](member& m) { m.collect(); });
+    }
+    void leave() noexcept {
+        if (--waiting_ == 0) members_.for_each([](member& m) { m.stop_collecting(); });
+    }
+
+private:
+    intrusive_list<member> members_;
+    std::size_t waiting_ = 0;
+};
+
+/// A stay in a group, if there is one; ended by `leave` or by the destructor.
+class group_stay {
+public:
+    group_stay() noexcept = default;
+    group_stay(group_stay&& other) noexcept { static_cast<void>(other); } // moved only before anybody waits
+    group_stay& operator=(group_stay&&) = delete;
+    ~group_stay() { leave(); }
+
+    void enter(stream_group* group) noexcept {
+        group_ = group;
+        if (group_ != nullptr) group_->enter();
+    }
+    void leave() noexcept {
+        if (group_ != nullptr) group_->leave();
+        group_ = nullptr;
+    }
+
+private:
+    stream_group* group_ = nullptr;
+};
+
+} // namespace coproc

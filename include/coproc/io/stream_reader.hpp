@@ -1,0 +1,446 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+//
+// stream_reader: bytes, lines, or all of it, from a pipe or from memory.
+//
+//     while (auto line = co_await reader.next_line()) use(*line);   // a view into the buffer
+//     std::string rest = co_await reader.read_all();
+//
+// How a byte travels: read(2) puts it into the buffer, its only copy; the search for a newline looks at it once; the
+// awaiter finds the line there without having been suspended. Only when the pipe is dry and the line is not complete
+// does the coroutine park, and the loop goes on reading for it until there is what it asked for.
+//
+// Bytes belong to the stream, never to an operation: they are taken out of the buffer when the coroutine that asked for
+// them is resumed, so one that is destroyed before that has lost nothing; the next read finds them.
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "../core/error.hpp"
+#include "../core/line_buffer.hpp"
+#include "../core/unique_fd.hpp"
+#include "../loop/event_loop.hpp"
+#include "stream_group.hpp"
+#include "stream_name.hpp"
+
+namespace coproc {
+
+class line_stream;
+
+/// Stays where it is made: coroutines park on it. One read at a time: a second one, while the first waits, is a
+/// usage_error.
+class stream_reader : event_target, stream_group::member {
+    // What a read waits for. The end of the stream, or an error, satisfies everything.
+    struct demand {
+        enum class kind { some, exactly, delimiter, line, all };
+        kind what;
+        std::size_t count = 0;          // how many bytes: at most for `some`, in all for `exactly`
+        char* into = nullptr;           // where `read_some` wants them
+        std::string_view delimiter = {};
+        std::size_t searched = 0; // bytes known to hold no delimiter
+    };
+
+public:
+    static constexpr std::size_t default_line_limit = std::size_t{16} << 20;
+    static constexpr std::size_t default_unread_limit = std::size_t{16} << 20;
+
+    /// In memory: `feed` puts in, `feed_eof` ends.
+    explicit stream_reader(event_loop& loop = event_loop::current()) noexcept : loop_(loop) {}
+    /// From a descriptor of its own: a pipe, made non-blocking here, or a file. Never one that a child or the shell
+    /// shares, such as 0: they would find it non-blocking.
+    explicit stream_reader(unique_fd fd, event_loop& loop = event_loop::current()) : loop_(loop) { open(std::move(fd)); }
+    stream_reader(const stream_reader&) = delete;
+    stream_reader& operator=(const stream_reader&) = delete;
+    ~stream_reader() { close(); }
+
+    /// What a read yields is awaited once; it may be moved before that.
+    template <class T>
+    class [[nodiscard]] read_awaiter;
+
+    /// A line without its `\n` or `\r\n`; an unterminated last one is a line; then nullopt for ever. Throws
+    /// line_too_long and stream_error.
+    [[nodiscard]] read_awaiter<std::optional<std::string>> read_line();
+
+    /// The same as a view into the buffer: valid until the next operation on this reader, whatever else is awaited in
+    /// the meantime. Copies and allocates nothing.
+    [[nodiscard]] read_awaiter<std::optional<std::string_view>> next_line();
+
+    /// What is there, as soon as there is something: 1 … `into.size()` bytes, put into `into`, which must live until
+    /// then; 0 at the end of the stream, or if `into` is empty.
+    [[nodiscard]] read_awaiter<std::size_t> read_some(std::span<char> into);
+
+    /// The same as a string of 1 … n bytes; empty at the end of the stream, or if n is 0.
+    [[nodiscard]] read_awaiter<std::string> read(std::size_t n);
+
+    /// Exactly n bytes. Throws incomplete_read, with what there was, if the stream ends before.
+    [[nodiscard]] read_awaiter<std::string> read_exactly(std::size_t n);
+
+    /// Up to the delimiter, with it. Throws incomplete_read, with what there was, if the stream ends before;
+    /// std::invalid_argument for an empty delimiter. The delimiter must live until the read has completed.
+    [[nodiscard]] read_awaiter<std::string> read_until(std::string_view delimiter);
+
+    /// Everything up to the end of the stream.
+    [[nodiscard]] read_awaiter<std::string> read_all();
+
+    /// `while (auto line = co_await s.next())`: the lines as views, by `next_line`.
+    [[nodiscard]] line_stream lines() noexcept;
+
+    /// The longest line that `read_line` and `next_line` accept, in bytes without its terminator (default 16 MiB). A
+    /// longer one throws line_too_long, and the next read begins at the line after it.
+    void line_limit(std::size_t bytes) noexcept {
+        line_limit_ = std::min(bytes, std::numeric_limits<std::size_t>::max() - 2);
+    }
+
+    /// How much is kept of what comes while nobody reads but something else of the child is awaited (default 16 MiB).
+    /// What is more pushes out the oldest bytes, and `dropped()` counts them.
+    void unread_limit(std::size_t bytes) noexcept { unread_limit_ = bytes; }
+    [[nodiscard]] std::size_t dropped() const noexcept { return dropped_; }
+
+    /// Bytes that have come and were not read.
+    [[nodiscard]] std::size_t buffered() const noexcept { return buffer_.size(); }
+    /// The stream has ended and every byte was read.
+    [[nodiscard]] bool at_eof() const noexcept { return eof_ && buffer_.empty(); }
+
+    /// Puts bytes behind those that are there, as if they had come. Throws usage_error after `feed_eof`.
+    void feed(std::string_view bytes) {
+        if (eof_) throw usage_error("feed() after the end of the stream");
+        buffer_.append(bytes);
+        wake_if_satisfied();
+    }
+    void feed_eof() noexcept {
+        eof_ = true;
+        wake_if_satisfied();
+    }
+
+    // For whoever owns the stream.
+
+    /// Reads from `fd` from now on. Throws std::system_error.
+    void open(unique_fd fd) {
+        if (!platform::set_nonblocking(fd.get())) throw std::system_error(platform::last_error(), "fcntl");
+        fd_ = std::move(fd);
+    }
+    void join(stream_group& group) noexcept {
+        group_ = &group;
+        group.add(*this);
+    }
+    void name(stream_name name) noexcept { name_ = name; }
+    /// Gives the descriptor and the unread bytes back. Nobody may wait here.
+    void close() noexcept {
+        release_descriptor();
+        buffer_.unpin();
+        buffer_.clear();
+        eof_ = true;
+    }
+
+private:
+    [[nodiscard]] bool ended() const noexcept { return eof_ || error_; }
+
+    // ---- from the kernel into the buffer ----
+
+    void on_event(platform::readiness what) noexcept override {
+        readable_ = true;
+        hangup_ = hangup_ || what.hangup;
+        if (pending_ != nullptr || collecting_) take_in();
+    }
+
+    // Reads until the pipe is dry or there is what the pending read asked for; never more than needed to know that, so
+    // that the child feels it when we are slow.
+    void take_in() noexcept {
+        while (readable_ && fd_ && !ended() && !pending_is_satisfied()) {
+            if (turn_is_spent()) {
+                loop_.again(*this);
+                break;
+            }
+            read_once();
+            if (collecting_ && pending_ == nullptr) drop_oldest();
+        }
+        wake_if_satisfied();
+    }
+
+    // A child that writes as fast as we read would otherwise hold up the loop, its timers and everybody else for ever.
+    [[nodiscard]] bool turn_is_spent() noexcept {
+        if (std::exchange(turn_, loop_.turn_number()) != loop_.turn_number()) taken_in_turn_ = 0;
+        return taken_in_turn_ >= most_in_turn;
+    }
+
+    void read_once() noexcept try {
+        const std::span<char> tail = buffer_.prepare(chunk_);
+        const ssize_t n = ::read(fd_.get(), tail.data(), tail.size());
+        if (n > 0) {
+            const auto got = static_cast<std::size_t>(n);
+            buffer_.commit(got);
+            taken_in_turn_ += got;
+            if (got == tail.size()) chunk_ = std::min(2 * chunk_, largest_chunk);
+            // A short read has emptied the pipe, and the next byte is a new event: no need to be told EAGAIN. Not so
+            // after a hang-up, whose one event has been: what follows is the end, and only read(2) will say so.
+            else if (!hangup_) readable_ = false;
+        } else if (n == 0) {
+            eof_ = true;
+            release_descriptor(); // nothing more will come of it; it may be one of many
+        } else if (errno == EAGAIN) {
+            readable_ = false;
+        } else if (errno != EINTR) {
+            fail(platform::last_error());
+        }
+    } catch (const std::bad_alloc&) {
+        fail(std::make_error_code(std::errc::not_enough_memory));
+    }
+
+    void fail(std::error_code error) noexcept { error_ = error; }
+
+    void release_descriptor() noexcept {
+        if (watched_ != 0) loop_.unwatch(fd_.get(), platform::interest::read, watched_);
+        fd_.reset();
+    }
+
+    // Asks the kernel for events, once in the stream's life; what is ready already is one.
+    void watch() noexcept try {
+        if (watched_ != 0 || !fd_ || ended()) return;
+        const std::error_code error = loop_.watch(fd_.get(), platform::interest::read, *this, watched_);
+        if (error == std::errc::operation_not_permitted) readable_ = hangup_ = true; // a file: never would block
+        else if (error) fail(error);
+        else readable_ = false;
+    } catch (const std::bad_alloc&) {
+        fail(std::make_error_code(std::errc::not_enough_memory));
+    }
+
+    // ---- while others of the group wait ----
+
+    void collect() noexcept override {
+        collecting_ = true;
+        watch();
+        if (pending_ == nullptr) take_in();
+    }
+    void stop_collecting() noexcept override { collecting_ = false; }
+
+    void drop_oldest() noexcept {
+        if (buffer_.size() <= unread_limit_) return;
+        const std::size_t excess = buffer_.size() - unread_limit_;
+        buffer_.consume(excess);
+        dropped_ += excess;
+    }
+
+    // ---- from the buffer to the reader ----
+
+    [[nodiscard]] bool satisfied(demand& d) noexcept {
+        skip_rest_of_long_line();
+        if (ended()) return true;
+        switch (d.what) {
+        case demand::kind::some: return !buffer_.empty() || d.count == 0;
+        case demand::kind::exactly: return buffer_.size() >= d.count;
+        case demand::kind::line: return buffer_.find_newline() || line_is_too_long();
+        case demand::kind::delimiter: return find(d).has_value();
+        case demand::kind::all: break;
+        }
+        return false;
+    }
+    [[nodiscard]] bool pending_is_satisfied() noexcept { return pending_ != nullptr && satisfied(pending_->asked); }
+    void wake_if_satisfied() noexcept {
+        if (pending_is_satisfied()) loop_.schedule(*pending_);
+    }
+
+    // With the byte behind the limit and one more for the `\r` of a `\r\n`, no newline can save it: the same verdict
+    // however the bytes were cut.
+    [[nodiscard]] bool line_is_too_long() const noexcept { return buffer_.size() >= line_limit_ + 2; }
+
+    void skip_rest_of_long_line() noexcept {
+        if (!skipping_) return;
+        const std::optional<std::size_t> newline = buffer_.find_newline();
+        buffer_.consume(newline ? *newline + 1 : buffer_.size());
+        skipping_ = !newline;
+    }
+
+    // Where the delimiter ends. What was searched before is not searched again, but for what may be its beginning.
+    [[nodiscard]] std::optional<std::size_t> find(demand& d) const noexcept {
+        const std::size_t overlap = d.delimiter.size() - 1;
+        const std::size_t from = d.searched > overlap ? d.searched - overlap : 0;
+        const std::size_t at = buffer_.view().find(d.delimiter, from);
+        if (at != std::string_view::npos) return at + d.delimiter.size();
+        d.searched = buffer_.size();
+        return std::nullopt;
+    }
+
+    void throw_error(const char* operation) const {
+        if (error_) throw stream_error(operation, name_.to_string(), error_);
+    }
+
+    [[nodiscard]] std::string take(std::size_t n) {
+        std::string bytes(buffer_.view().substr(0, n));
+        buffer_.consume(n);
+        return bytes;
+    }
+
+    // What each verb does when its demand is satisfied.
+
+    std::optional<std::string_view> take_line_view(demand&) {
+        if (const std::optional<std::size_t> newline = buffer_.find_newline()) return hand_out(*newline, 1);
+        if (line_is_too_long()) {
+            skipping_ = true;
+            throw line_too_long(name_.to_string(), line_limit_);
+        }
+        throw_error("read");
+        if (buffer_.empty()) return std::nullopt;
+        return hand_out(buffer_.size(), 0);
+    }
+    std::optional<std::string_view> hand_out(std::size_t length, std::size_t terminator) {
+        std::string_view line = buffer_.view().substr(0, length);
+        if (terminator != 0 && line.ends_with('\r')) line.remove_suffix(1);
+        buffer_.consume(length + terminator);
+        if (line.size() > line_limit_) throw line_too_long(name_.to_string(), line_limit_);
+        buffer_.pin();
+        return line;
+    }
+    std::optional<std::string> take_line(demand& d) {
+        const std::optional<std::string_view> line = take_line_view(d);
+        buffer_.unpin();
+        if (!line) return std::nullopt;
+        return std::optional<std::string>(*line);
+    }
+    std::size_t take_into(demand& d) {
+        const std::size_t n = std::min(d.count, buffer_.size());
+        if (n == 0 && d.count != 0) throw_error("read");
+        if (n != 0) std::memcpy(d.into, buffer_.view().data(), n);
+        buffer_.consume(n);
+        return n;
+    }
+    std::string take_some(demand& d) {
+        if (buffer_.empty() && d.count != 0) throw_error("read");
+        return take(d.count);
+    }
+    std::string take_exactly(demand& d) {
+        if (buffer_.size() >= d.count) return take(d.count);
+        throw_error("read");
+        throw incomplete_read(name_.to_string(), take(buffer_.size()), d.count);
+    }
+    std::string take_until(demand& d) {
+        if (const std::optional<std::size_t> end = find(d)) return take(*end);
+        throw_error("read");
+        throw incomplete_read(name_.to_string(), take(buffer_.size()), 0);
+    }
+    std::string take_all(demand&) {
+        throw_error("read");
+        return take(buffer_.size());
+    }
+
+    // A parked read. The reader knows it by its address.
+    struct parked : waiter {
+        explicit parked(demand d) noexcept : asked(d) {}
+        demand asked;
+    };
+
+    // True if there is nothing to wait for.
+    bool begin(demand& d) {
+        if (pending_ != nullptr) throw usage_error(name_.to_string() + ": a second read while the first one waits");
+        buffer_.unpin();
+        if (watched_ == 0) readable_ = true; // without events nobody can know better: try
+        while (!satisfied(d)) {
+            if (!readable_ || !fd_ || turn_is_spent()) return false;
+            read_once();
+        }
+        return true;
+    }
+    void park(parked& p) noexcept {
+        pending_ = &p;
+        watch();
+        take_in(); // if this is a file, or the turn is spent, or the watch has failed
+    }
+
+    static constexpr std::size_t smallest_chunk = 4096;
+    static constexpr std::size_t largest_chunk = 65536;
+    static constexpr std::size_t most_in_turn = std::size_t{1} << 20;
+
+    event_loop& loop_;
+    unique_fd fd_;
+    event_loop::registration watched_ = 0;
+    line_buffer buffer_;
+    parked* pending_ = nullptr;
+    stream_group* group_ = nullptr;
+    stream_name name_;
+    std::error_code error_;
+    std::size_t chunk_ = smallest_chunk;
+    std::size_t line_limit_ = default_line_limit;
+    std::size_t unread_limit_ = default_unread_limit;
+    std::size_t dropped_ = 0;
+    std::uint64_t turn_ = 0;
+    std::size_t taken_in_turn_ = 0;
+    bool readable_ = true; // a read may find something
+    bool hangup_ = false;
+    bool eof_ = false;
+    bool collecting_ = false;
+    bool skipping_ = false; // the rest of a line that was too long
+};
+
+template <class T>
+class stream_reader::read_awaiter : parked {
+public:
+    bool await_ready() { return reader_->begin(asked); }
+    void await_suspend(std::coroutine_handle<> handle) noexcept {
+        coroutine = handle;
+        parked_ = true;
+        reader_->park(*this);
+        stay_.enter(reader_->group_);
+    }
+    T await_resume() {
+        unpark();
+        return (reader_->*take_)(asked);
+    }
+
+    read_awaiter(read_awaiter&&) noexcept = default;
+    ~read_awaiter() { unpark(); }
+
+private:
+    friend stream_reader;
+    using take_function = T (stream_reader::*)(demand&);
+
+    read_awaiter(stream_reader& reader, demand d, take_function take) noexcept
+        : parked(d), reader_(&reader), take_(take) {}
+
+    void unpark() noexcept {
+        if (!std::exchange(parked_, false)) return;
+        reader_->pending_ = nullptr;
+        stay_.leave();
+    }
+
+    stream_reader* reader_;
+    take_function take_;
+    group_stay stay_;
+    bool parked_ = false;
+};
+
+inline auto stream_reader::read_line() -> read_awaiter<std::optional<std::string>> {
+    return {*this, {.what = demand::kind::line}, &stream_reader::take_line};
+}
+inline auto stream_reader::next_line() -> read_awaiter<std::optional<std::string_view>> {
+    return {*this, {.what = demand::kind::line}, &stream_reader::take_line_view};
+}
+inline auto stream_reader::read_some(std::span<char> into) -> read_awaiter<std::size_t> {
+    return {*this, {.what = demand::kind::some, .count = into.size(), .into = into.data()}, &stream_reader::take_into};
+}
+inline auto stream_reader::read(std::size_t n) -> read_awaiter<std::string> {
+    return {*this, {.what = demand::kind::some, .count = n}, &stream_reader::take_some};
+}
+inline auto stream_reader::read_exactly(std::size_t n) -> read_awaiter<std::string> {
+    return {*this, {.what = demand::kind::exactly, .count = n}, &stream_reader::take_exactly};
+}
+inline auto stream_reader::read_until(std::string_view delimiter) -> read_awaiter<std::string> {
+    if (delimiter.empty()) throw std::invalid_argument("read_until(): the delimiter is empty");
+    return {*this, {.what = demand::kind::delimiter, .delimiter = delimiter}, &stream_reader::take_until};
+}
+inline auto stream_reader::read_all() -> read_awaiter<std::string> {
+    return {*this, {.what = demand::kind::all}, &stream_reader::take_all};
+}
+
+} // namespace coproc

@@ -1,0 +1,289 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+//
+// stream_writer: bytes into a pipe, with back-pressure, and without SIGPIPE.
+//
+//     co_await writer.write_all(bytes);              // waits while the pipe is full; copies nothing
+//     writer.write(head); writer.write(body);        // never waits: what does not fit is buffered
+//     co_await writer.drain();                       // until little enough is
+//     writer.close();
+
+#include <algorithm>
+#include <cerrno>
+#include <coroutine>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "../core/error.hpp"
+#include "../core/intrusive_list.hpp"
+#include "../core/line_buffer.hpp"
+#include "../core/unique_fd.hpp"
+#include "../loop/event_loop.hpp"
+#include "../platform/sigpipe.hpp"
+#include "stream_group.hpp"
+#include "stream_name.hpp"
+
+namespace coproc {
+
+/// Stays where it is made: coroutines park on it. Bytes leave in the order of the calls. After an error every call
+/// throws it.
+class stream_writer : event_target {
+    // A parked `write_all`, and what is left of its bytes.
+    struct parked_write : waiter {
+        explicit parked_write(std::string_view bytes) noexcept : rest(bytes) {}
+        std::string_view rest;
+    };
+
+public:
+    static constexpr std::size_t default_high_water = 65536;
+
+    /// Closed, until `open`.
+    explicit stream_writer(event_loop& loop = event_loop::current()) noexcept : loop_(loop) {}
+    /// To a descriptor of its own: a pipe, made non-blocking here, or a file.
+    explicit stream_writer(unique_fd fd, event_loop& loop = event_loop::current()) : loop_(loop) { open(std::move(fd)); }
+    stream_writer(const stream_writer&) = delete;
+    stream_writer& operator=(const stream_writer&) = delete;
+    /// Drops what is still buffered.
+    ~stream_writer() { release_descriptor(); }
+
+    class [[nodiscard]] write_awaiter;
+    class [[nodiscard]] drain_awaiter;
+
+    /// Completes when all of `bytes`, which must live until then, are in the pipe. Destroyed before, it has written a
+    /// part of them. Throws stream_error: EPIPE when nobody reads any more. One at a time: a second one is a
+    /// usage_error.
+    [[nodiscard]] write_awaiter write_all(std::string_view bytes);
+
+    /// Writes what the pipe takes now and buffers the rest. Throws stream_error if an earlier write has failed.
+    void write(std::string_view bytes) {
+        check_open();
+        check_error();
+        if (current_ == nullptr && buffer_.empty()) push(bytes);
+        check_error();
+        buffer_.append(bytes);
+        if (!bytes.empty()) watch();
+    }
+
+    /// Each element, one behind the other; no newlines are added.
+    template <class Range>
+    void write_lines(const Range& lines) {
+        for (const auto& line : lines) write(line);
+    }
+
+    /// Back-pressure for `write`: completes at once while no more than the high-water mark is buffered, otherwise when
+    /// no more than the low-water mark is left. Any number of waiters. Throws stream_error.
+    [[nodiscard]] drain_awaiter drain();
+
+    /// The marks of `drain`, in bytes (default 64 KiB, and a quarter of that).
+    void water_marks(std::size_t high, std::size_t low) noexcept {
+        high_water_ = high;
+        low_water_ = std::min(low, high);
+    }
+
+    /// The reader sees the end after what is buffered. A pipe has one direction, so this is `close`.
+    void write_eof() noexcept { close(); }
+
+    /// No more writes; the descriptor goes when what is buffered has been written, or could not be. Idempotent.
+    void close() noexcept {
+        closing_ = true;
+        if (current_ != nullptr) fail(std::make_error_code(std::errc::operation_canceled));
+        advance();
+        if (fd_) watch();
+    }
+    [[nodiscard]] bool is_closing() const noexcept { return closing_; }
+
+    /// Completes when the descriptor is closed. Throws stream_error if something that was buffered could not be
+    /// written.
+    [[nodiscard]] drain_awaiter wait_closed();
+
+    /// Bytes that `write` has accepted and the pipe has not.
+    [[nodiscard]] std::size_t buffered() const noexcept { return buffer_.size(); }
+
+    // For whoever owns the stream.
+
+    /// Writes to `fd` from now on. Throws std::system_error.
+    void open(unique_fd fd) {
+        if (!platform::set_nonblocking(fd.get())) throw std::system_error(platform::last_error(), "fcntl");
+        platform::expect_no_sigpipe(fd.get());
+        fd_ = std::move(fd);
+        closing_ = false;
+    }
+    void join(stream_group& group) noexcept { group_ = &group; }
+    void name(stream_name name) noexcept { name_ = name; }
+    /// Closes at once and drops what is buffered. Nobody may wait here.
+    void abort() noexcept {
+        closing_ = true;
+        buffer_.clear();
+        release_descriptor();
+    }
+
+private:
+    void check_open() const {
+        if (closing_ || (!fd_ && !error_)) throw usage_error(name_.to_string() + ": written to after close()");
+    }
+    void check_error() const {
+        if (error_) throw stream_error("write", name_.to_string(), error_);
+    }
+
+    // ---- into the kernel ----
+
+    void on_event(platform::readiness) noexcept override {
+        writable_ = true;
+        advance();
+    }
+
+    // Writes from the front of `bytes` until none is left or the pipe is full.
+    void push(std::string_view& bytes) noexcept {
+        while (!bytes.empty() && writable_ && !error_) {
+            const ssize_t n = platform::write_without_sigpipe(fd_.get(), bytes.data(), bytes.size());
+            if (n >= 0) {
+                bytes.remove_prefix(static_cast<std::size_t>(n));
+                // A partial write has filled the pipe, and the next room is a new event: no need to be told EAGAIN.
+                if (!bytes.empty() && watched_ != 0) writable_ = false;
+            } else if (errno == EAGAIN) {
+                writable_ = false;
+            } else if (errno != EINTR) {
+                fail(platform::last_error());
+            }
+        }
+    }
+
+    // First what was buffered, then the write that waits; then whoever waited for that.
+    void advance() noexcept {
+        if (!buffer_.empty()) {
+            std::string_view front = buffer_.view();
+            push(front);
+            buffer_.consume(buffer_.size() - front.size());
+        }
+        if (current_ != nullptr) {
+            if (buffer_.empty()) push(current_->rest);
+            if (current_->rest.empty() || error_) loop_.schedule(*current_);
+        }
+        if (closing_ && buffer_.empty()) release_descriptor();
+        if (buffer_.size() <= low_water_) wake_all(drainers_);
+        if (!fd_) wake_all(closers_);
+    }
+
+    void fail(std::error_code error) noexcept {
+        error_ = error;
+        buffer_.clear();
+        release_descriptor();
+    }
+
+    void release_descriptor() noexcept {
+        if (watched_ != 0) loop_.unwatch(fd_.get(), platform::interest::write, watched_);
+        fd_.reset();
+    }
+
+    void watch() noexcept {
+        if (watched_ != 0 || !fd_ || error_) return;
+        try {
+            const std::error_code error = loop_.watch(fd_.get(), platform::interest::write, *this, watched_);
+            if (!error) return;
+            if (error == std::errc::operation_not_permitted) writable_ = true; // a file: never would block
+            else fail(error);
+        } catch (const std::bad_alloc&) {
+            fail(std::make_error_code(std::errc::not_enough_memory));
+        }
+        advance();
+    }
+
+    void wake_all(intrusive_list<waiter>& waiting) noexcept {
+        while (!waiting.empty()) loop_.schedule(waiting.pop_front());
+    }
+
+    event_loop& loop_;
+    unique_fd fd_;
+    event_loop::registration watched_ = 0;
+    line_buffer buffer_;
+    parked_write* current_ = nullptr;
+    intrusive_list<waiter> drainers_;
+    intrusive_list<waiter> closers_;
+    stream_group* group_ = nullptr;
+    stream_name name_;
+    std::error_code error_;
+    std::size_t high_water_ = default_high_water;
+    std::size_t low_water_ = default_high_water / 4;
+    bool writable_ = true; // a write may find room
+    bool closing_ = false;
+};
+
+class stream_writer::write_awaiter : parked_write {
+public:
+    bool await_ready() {
+        writer_->check_open();
+        writer_->check_error();
+        if (writer_->current_ != nullptr) {
+            throw usage_error(writer_->name_.to_string() + ": a second write_all while the first one waits");
+        }
+        if (rest.empty()) return true;
+        if (writer_->watched_ == 0) writer_->writable_ = true; // without events nobody can know better: try
+        if (writer_->buffer_.empty()) writer_->push(rest);
+        return rest.empty() || writer_->error_;
+    }
+    void await_suspend(std::coroutine_handle<> handle) noexcept {
+        coroutine = handle;
+        writer_->current_ = this;
+        parked_ = true;
+        writer_->watch();
+        stay_.enter(writer_->group_);
+    }
+    void await_resume() {
+        unpark();
+        writer_->check_error();
+    }
+
+    write_awaiter(write_awaiter&&) noexcept = default;
+    ~write_awaiter() { unpark(); }
+
+private:
+    friend stream_writer;
+    write_awaiter(stream_writer& writer, std::string_view bytes) noexcept : parked_write(bytes), writer_(&writer) {}
+
+    void unpark() noexcept {
+        if (!std::exchange(parked_, false)) return;
+        writer_->current_ = nullptr;
+        stay_.leave();
+    }
+
+    stream_writer* writer_;
+    group_stay stay_;
+    bool parked_ = false;
+};
+
+class stream_writer::drain_awaiter : waiter {
+public:
+    bool await_ready() const noexcept {
+        if (until_closed_) return !writer_->fd_;
+        return writer_->error_ || writer_->buffer_.size() <= writer_->high_water_;
+    }
+    void await_suspend(std::coroutine_handle<> handle) noexcept {
+        coroutine = handle;
+        (until_closed_ ? writer_->closers_ : writer_->drainers_).push_back(*this);
+        stay_.enter(writer_->group_);
+        writer_->watch();
+    }
+    void await_resume() {
+        stay_.leave();
+        writer_->check_error();
+    }
+
+    drain_awaiter(drain_awaiter&&) noexcept = default;
+
+private:
+    friend stream_writer;
+    drain_awaiter(stream_writer& writer, bool until_closed) noexcept : writer_(&writer), until_closed_(until_closed) {}
+
+    stream_writer* writer_;
+    bool until_closed_;
+    group_stay stay_;
+};
+
+inline auto stream_writer::write_all(std::string_view bytes) -> write_awaiter { return {*this, bytes}; }
+inline auto stream_writer::drain() -> drain_awaiter { return {*this, false}; }
+inline auto stream_writer::wait_closed() -> drain_awaiter { return {*this, true}; }
+
+} // namespace coproc

@@ -1,0 +1,403 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+//
+// event_loop: the wheel that resumes coroutines when the kernel has news for them.
+//
+// One turn:
+//
+//     kernel queue ── wait ──> events ── translate the whole batch ──┐
+//     timers that are due ───────────────────────────────────────────┼──> ready list ── resume each, once
+//     functions posted from other threads, called here ──────────────┘
+//
+// Nothing is resumed while a batch is translated, so no event of it can find its target gone: a coroutine that is
+// resumed may destroy any other, and what is destroyed has left the ready list.
+
+#include <atomic>
+#include <chrono>
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "../core/error.hpp"
+#include "../core/intrusive_list.hpp"
+#include "../coro/branch.hpp"
+#include "../platform/platform.hpp"
+#include "timers.hpp"
+
+namespace coproc {
+
+/// A parked coroutine: in the list it waits in, or in the ready list of its loop. Destroying it cancels: it is not
+/// resumed.
+struct waiter : list_node {
+    std::coroutine_handle<> coroutine;
+};
+
+/// Whoever is told about a descriptor or about a child's exit.
+class event_target : public list_node {
+public:
+    /// Takes note, and schedules whoever waited; must not resume anybody. Nothing is ready when it comes from `again`.
+    virtual void on_event(platform::readiness what) noexcept = 0;
+
+protected:
+    ~event_target() = default;
+};
+
+/// Something that must not outlive the loop it was left to, such as a child whose owner is gone.
+class loop_resident : public list_node {
+public:
+    /// The loop ends. The resident has been taken off its list and may destroy itself.
+    virtual void on_loop_end() noexcept = 0;
+
+protected:
+    ~loop_resident() = default;
+};
+
+/// One thread's loop: made, used and destroyed on one thread; any number of them on any number of threads. Installs no
+/// signal handler and starts no thread. Only `post` and `stop` may be called from elsewhere.
+class event_loop {
+public:
+    /// Becomes `current()` on this thread. Throws std::system_error: EMFILE, ENFILE, ENOMEM.
+    event_loop() : below_(std::exchange(here().newest, this)) {}
+    event_loop(const event_loop&) = delete;
+    event_loop& operator=(const event_loop&) = delete;
+    /// Kills and reaps the children that were left to it. Whatever waits on it must be gone before.
+    ~event_loop() {
+        while (!residents_.empty()) residents_.pop_front().on_loop_end();
+        collect_posted();
+        while (due_ != nullptr) take_due();
+        leave_thread();
+    }
+
+    /// The loop that is in a turn on this thread, or else the one made last of those that live. Throws usage_error if
+    /// there is none.
+    [[nodiscard]] static event_loop& current() {
+        if (event_loop* const loop = try_current()) return *loop;
+        throw usage_error("no event_loop on this thread: call coproc::run(), or make an event_loop first");
+    }
+    /// The same, or null.
+    [[nodiscard]] static event_loop* try_current() noexcept {
+        const loops_of_thread& loops = here();
+        return loops.turning != nullptr ? loops.turning : loops.newest;
+    }
+
+    /// Turns until `stop()`.
+    void run() {
+        while (!stopping_.exchange(false, std::memory_order_acquire)) turn(true);
+    }
+
+    /// Turns until `what` has completed; yields what it yields and throws what it throws. Not from within a turn: await
+    /// there instead. `stop()` does not end it.
+    template <awaitable A>
+    await_result_t<A> run(A what) {
+        auto root = detail::make_branch(std::move(what));
+        root_ended end;
+        {
+            const turn_scope scope(*this);
+            root.start(end, 0);
+        }
+        while (!end.ended) turn(true);
+        return root.take();
+    }
+
+    /// One turn, which waits for something to do for `timeout` at the most. A signal handler's return ends it, too.
+    template <class Rep, class Period>
+    void run_once(std::chrono::duration<Rep, Period> timeout) {
+        const clock::duration longest = to_clock_duration(timeout);
+        if (longest <= clock::duration::zero()) return turn(false);
+        alarm_clock bell(*this, longest);
+        turn(true);
+    }
+
+    /// Does what can be done without waiting; what that makes possible is left for the next turn. Afterwards
+    /// `native_handle()` is readable if and only if there is such work, or as soon as there is.
+    void poll() {
+        turn(false);
+        sync_alarm_exactly();
+        if (!nothing_ready()) nudge();
+    }
+
+    /// Has `f()` called in the loop's thread, in a later turn. From any thread. What `f` throws comes out of that turn.
+    template <class F>
+    void post(F f) {
+        struct call final : posted {
+            explicit call(F g) : f(std::move(g)) {}
+            void run() override { f(); }
+            F f;
+        };
+        posted* const one = new call(std::move(f));
+        posted* before = posted_.load(std::memory_order_relaxed);
+        do {
+            one->next = before;
+        } while (!posted_.compare_exchange_weak(before, one, std::memory_order_release, std::memory_order_relaxed));
+        if (before == nullptr) backend_.wake(); // else whoever posted that has rung the bell already
+    }
+
+    /// Makes `run()` return after the turn it is in, or the next one. From any thread.
+    void stop() noexcept {
+        stopping_.store(true, std::memory_order_release);
+        backend_.wake();
+    }
+
+    /// A descriptor that polls readable when `poll()` has something to do, timers included: so a loop can live inside
+    /// another. It belongs to the loop; only poll it.
+    [[nodiscard]] int native_handle() const noexcept { return backend_.native_handle(); }
+
+    /// True while this loop is in a turn, that is, while it runs a coroutine or a posted function.
+    [[nodiscard]] bool in_turn() const noexcept { return in_turn_; }
+
+    // What awaitables are made of.
+
+    /// Resumes it in the next turn; takes it from the list it waits in.
+    void schedule(waiter& w) noexcept {
+        w.unlink();
+        ready_.push_back(w);
+        if (!in_turn_) nudge();
+    }
+
+    /// `t.on_timer()` once `when` has passed. Throws std::bad_alloc.
+    void add(timer& t, clock::time_point when) {
+        timers_.add(t, when);
+        if (!in_turn_) sync_alarm_exactly();
+    }
+    void remove(timer& t) noexcept {
+        if (!t.pending()) return;
+        timers_.remove(t);
+        if (!in_turn_) sync_alarm_exactly();
+    }
+
+    /// Names a registration in the kernel. Zero is none.
+    using registration = std::uint64_t;
+
+    /// Tells `target` what happens on `fd`, until `unwatch`. Throws std::bad_alloc; an error registers nothing.
+    [[nodiscard]] std::error_code watch(int fd, platform::interest what, event_target& target, registration& made) {
+        return enrol(target, made, [&](std::uint64_t tag) { return backend_.watch(fd, what, tag); });
+    }
+    /// Before the descriptor is closed. `made` must be a registration, and is none afterwards.
+    void unwatch(int fd, platform::interest what, registration& made) noexcept {
+        backend_.unwatch(fd, what);
+        forget(made);
+    }
+
+    [[nodiscard]] std::error_code watch_exit(const platform::child& child, event_target& target, registration& made) {
+        return enrol(target, made, [&](std::uint64_t tag) { return backend_.watch_exit(child, tag); });
+    }
+    void unwatch_exit(const platform::child& child, registration& made) noexcept {
+        backend_.unwatch_exit(child);
+        forget(made);
+    }
+
+    /// Calls `target.on_event` in the next turn, for work that must not hold up everybody else any longer in this one.
+    void again(event_target& target) noexcept {
+        target.unlink();
+        again_.push_back(target);
+        if (!in_turn_) nudge();
+    }
+    /// Changes with every turn.
+    [[nodiscard]] std::uint64_t turn_number() const noexcept { return turn_number_; }
+
+    /// Has it told when the loop ends, unless it is destroyed before.
+    void adopt(loop_resident& resident) noexcept { residents_.push_back(resident); }
+
+private:
+    struct posted {
+        virtual ~posted() = default;
+        virtual void run() = 0;
+        posted* next = nullptr;
+    };
+
+    // Ends a wait.
+    class alarm_clock final : public timer {
+    public:
+        alarm_clock(event_loop& loop, clock::duration after) : loop_(loop) { loop_.timers_.add(*this, deadline_after(after)); }
+        alarm_clock(const alarm_clock&) = delete;
+        alarm_clock& operator=(const alarm_clock&) = delete;
+        ~alarm_clock() { loop_.timers_.remove(*this); }
+        void on_timer() noexcept override {}
+
+    private:
+        event_loop& loop_;
+    };
+
+    // A registration's tag is a place in `targets_` and the number of times the place had been given up: an event that
+    // was under way when its target left finds that number changed, and nobody.
+    struct place {
+        event_target* target = nullptr;
+        std::uint32_t generation = 1; // never 0, so that no tag is 0
+    };
+
+    struct root_ended final : detail::branch_owner {
+        std::coroutine_handle<> branch_ended(std::size_t) noexcept override {
+            ended = true;
+            return std::noop_coroutine();
+        }
+        bool ended = false;
+    };
+
+    struct loops_of_thread {
+        event_loop* newest = nullptr;  // made last, linked to those before it by below_
+        event_loop* turning = nullptr; // the innermost that is in a turn
+    };
+    static loops_of_thread& here() noexcept {
+        static thread_local loops_of_thread loops;
+        return loops;
+    }
+
+    // This loop is `current()` and no other may be run from here.
+    class turn_scope {
+    public:
+        explicit turn_scope(event_loop& loop) : loop_(loop) {
+            if (loop.in_turn_) throw usage_error("the event_loop is in a turn already: await instead of running it again");
+            if (!loop.belongs_here()) throw usage_error("an event_loop can only be run on the thread that made it");
+            loop.in_turn_ = true;
+            outer_ = std::exchange(here().turning, &loop);
+        }
+        turn_scope(const turn_scope&) = delete;
+        turn_scope& operator=(const turn_scope&) = delete;
+        ~turn_scope() {
+            loop_.in_turn_ = false;
+            here().turning = outer_;
+        }
+
+    private:
+        event_loop& loop_;
+        event_loop* outer_;
+    };
+
+    void turn(bool may_block) {
+        const turn_scope scope(*this);
+        ++turn_number_;
+        nudged_ = false;
+        if (timers_.earliest() < armed_) set_alarm(timers_.earliest());
+        const bool idle = nothing_ready() && posted_.load(std::memory_order_acquire) == nullptr;
+        backend_.wait(may_block && idle, [this](std::uint64_t tag, platform::readiness what) { dispatch(tag, what); });
+        call_again();
+        ring_due_timers();
+        call_posted();
+        resume_ready();
+    }
+
+    [[nodiscard]] bool nothing_ready() const noexcept {
+        return ready_.empty() && resuming_.empty() && again_.empty() && due_ == nullptr;
+    }
+
+    void dispatch(std::uint64_t tag, platform::readiness what) noexcept {
+        const place& p = targets_[static_cast<std::uint32_t>(tag)];
+        if (p.target != nullptr && p.generation == tag >> 32) p.target->on_event(what);
+    }
+
+    void call_again() noexcept {
+        intrusive_list<event_target> now;
+        now.take(again_);
+        while (!now.empty()) now.pop_front().on_event({});
+    }
+
+    // An alarm that nobody needs any more is left to ring: that is a turn for nothing, but only moving it forward saves
+    // a system call for each deadline that is never reached.
+    void ring_due_timers() noexcept {
+        if (armed_ == clock::time_point::max()) return; // and so no timer ever rings
+        const clock::time_point now = clock::now();
+        if (armed_ <= now) armed_ = clock::time_point::max(); // it has rung, or does so now
+        while (timers_.earliest() <= now) {
+            timer& due = timers_.front();
+            timers_.remove(due);
+            due.on_timer();
+        }
+    }
+
+    // Oldest first. One that throws ends the turn; those behind it are called in the next.
+    void call_posted() {
+        collect_posted();
+        while (due_ != nullptr) take_due()->run();
+    }
+    void collect_posted() noexcept {
+        if (posted_.load(std::memory_order_relaxed) == nullptr) return;
+        posted* newest = posted_.exchange(nullptr, std::memory_order_acquire);
+        posted* oldest = nullptr;
+        while (newest != nullptr) oldest = std::exchange(newest, std::exchange(newest->next, oldest));
+        posted** end = &due_;
+        while (*end != nullptr) end = &(*end)->next;
+        *end = oldest;
+    }
+    std::unique_ptr<posted> take_due() noexcept { return std::unique_ptr<posted>(std::exchange(due_, due_->next)); }
+
+    // Those that are ready now. Whoever becomes ready by that waits for the next turn, so that the kernel is heard
+    // between.
+    void resume_ready() {
+        resuming_.take(ready_);
+        while (!resuming_.empty()) resuming_.pop_front().coroutine.resume();
+    }
+
+    void sync_alarm_exactly() noexcept {
+        if (timers_.earliest() != armed_) set_alarm(timers_.earliest());
+    }
+    void set_alarm(clock::time_point when) noexcept {
+        armed_ = when;
+        if (when == clock::time_point::max()) backend_.disarm();
+        else backend_.arm(when);
+    }
+
+    void nudge() noexcept {
+        if (!std::exchange(nudged_, true)) backend_.wake();
+    }
+
+    template <class Register>
+    std::error_code enrol(event_target& target, registration& made, Register do_register) {
+        if (vacant_.empty()) {
+            targets_.emplace_back();
+            vacant_.reserve(targets_.size()); // so that giving a place up cannot fail
+            vacant_.push_back(static_cast<std::uint32_t>(targets_.size() - 1));
+        }
+        const std::uint32_t index = vacant_.back();
+        const std::uint64_t tag = std::uint64_t{targets_[index].generation} << 32 | index;
+        if (const std::error_code error = do_register(tag)) return error;
+        vacant_.pop_back();
+        targets_[index].target = &target;
+        made = tag;
+        return {};
+    }
+
+    void forget(registration& made) noexcept {
+        place& p = targets_[static_cast<std::uint32_t>(made)];
+        p.target = nullptr;
+        if (++p.generation == 0) p.generation = 1;
+        vacant_.push_back(static_cast<std::uint32_t>(std::exchange(made, 0)));
+    }
+
+    [[nodiscard]] bool belongs_here() const noexcept {
+        for (const event_loop* loop = here().newest; loop != nullptr; loop = loop->below_) {
+            if (loop == this) return true;
+        }
+        return false;
+    }
+    void leave_thread() noexcept {
+        for (event_loop** at = &here().newest; *at != nullptr; at = &(*at)->below_) {
+            if (*at != this) continue;
+            *at = below_;
+            return;
+        }
+    }
+
+    platform::backend backend_;
+    intrusive_list<waiter> ready_;    // for the next turn
+    intrusive_list<waiter> resuming_; // for this one; empty between turns, unless a coroutine's promise let an exception out
+    intrusive_list<event_target> again_;
+    timer_heap timers_;
+    clock::time_point armed_ = clock::time_point::max(); // when the backend's alarm rings
+    std::vector<place> targets_;
+    std::vector<std::uint32_t> vacant_;
+    intrusive_list<loop_resident> residents_;
+    std::atomic<posted*> posted_{nullptr}; // newest first
+    posted* due_ = nullptr;                // oldest first
+    std::atomic<bool> stopping_{false};
+    std::uint64_t turn_number_ = 0;
+    bool in_turn_ = false;
+    bool nudged_ = false;
+    event_loop* below_; // the loop of this thread that was current before
+};
+
+} // namespace coproc

@@ -1,0 +1,72 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+//
+// A child on Linux: a pidfd, which names this one process for ever, however often its number is used again.
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <optional>
+#include <utility>
+
+#include "../core/unique_fd.hpp"
+#include "contract.hpp"
+#include "rusage.hpp"
+
+namespace coproc::platform {
+
+class child {
+public:
+    child() noexcept = default;
+    /// `pidfd` may be empty where the system refused one: then the pid serves, which is safe while only we reap.
+    child(pid_t pid, unique_fd pidfd) noexcept : pid_(pid), pidfd_(std::move(pidfd)) {}
+
+    [[nodiscard]] int pid() const noexcept { return pid_; }
+    /// Polls readable at exit (pidfd_open(2)); -1 if there is none.
+    [[nodiscard]] int exit_fd() const noexcept { return pidfd_.get(); }
+
+    bool send_signal(int number) const noexcept {
+        if (!pidfd_) return ::kill(pid_, number) == 0;
+        return ::syscall(SYS_pidfd_send_signal, pidfd_.get(), number, nullptr, 0U) == 0;
+    }
+
+    [[nodiscard]] std::optional<reaped> try_reap() noexcept { return reap_with(WNOHANG); }
+    [[nodiscard]] reaped reap() noexcept { return reap_with(0).value_or(reaped{}); }
+
+private:
+    [[nodiscard]] std::optional<reaped> reap_with(int options) noexcept {
+        if (!pidfd_) return reap_by_pid(pid_, options);
+        // The system call takes a struct rusage that the libc function hides (waitid(2), C library/kernel differences).
+        siginfo_t info{};
+        rusage usage{};
+        long result = 0;
+        do {
+            result = ::syscall(SYS_waitid, wait_by_pidfd, pidfd_.get(), &info, WEXITED | options, &usage);
+        } while (result < 0 && errno == EINTR); // a pidfd never names another process, so repeating is safe
+        if (result < 0) return reaped{}; // ECHILD: reaped behind our back, or auto-reaped since SIGCHLD is ignored
+        if (info.si_pid == 0) return std::nullopt;
+        return reaped{status_of(info), to_resource_usage(usage)};
+    }
+
+    static exit_status status_of(const siginfo_t& info) noexcept {
+        switch (info.si_code) {
+        case CLD_EXITED: return exit_status::exited(info.si_status);
+        case CLD_KILLED: return exit_status::signaled(info.si_status);
+        case CLD_DUMPED: return exit_status::signaled(info.si_status, true);
+        default: return exit_status::unknown();
+        }
+    }
+
+    static constexpr int wait_by_pidfd = 3; // P_PIDFD, Linux 5.4; an enumerator, so it cannot be tested for
+
+    pid_t pid_ = -1;
+    unique_fd pidfd_;
+};
+
+static_assert(child_process<child>);
+
+} // namespace coproc::platform

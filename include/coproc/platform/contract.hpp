@@ -1,0 +1,83 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+//
+// What the floors above ask of an operating system, as concepts that each implementation asserts where it ends.
+//
+//     event_backend   one kernel queue: descriptors, child exits, one alarm, a wake-up from any thread
+//     child_process   one child: its pid, a signal to it, its status without blocking
+//
+// The enumerators are our own: the constants of epoll and kqueue stay behind this border.
+
+#include <chrono>
+#include <concepts>
+#include <cstdint>
+#include <optional>
+#include <system_error>
+
+#include "../core/exit_status.hpp"
+#include "../core/resource_usage.hpp"
+
+namespace coproc::platform {
+
+/// Monotonic; deadlines are points of it.
+using clock = std::chrono::steady_clock;
+
+/// What a descriptor is watched for.
+enum class interest : unsigned char { read, write };
+
+/// What became possible on a watched descriptor.
+struct readiness {
+    bool read = false;   ///< a read would not block: data, end of stream or an error
+    bool write = false;  ///< a write would not block, if only because it fails
+    bool hangup = false; ///< the other side is gone: after the last byte there is the end, and no further event
+};
+
+/// What the kernel tells when it gives up a child.
+struct reaped {
+    exit_status status;
+    resource_usage usage;
+};
+
+/// A child of this process that nobody else reaps. Destroying it does nothing to the process.
+template <class C>
+concept child_process = std::movable<C> && requires(C child, const C watched, int signal) {
+    { watched.pid() } noexcept -> std::same_as<int>;
+    /// False if it is gone and reaped. A signal to a child that has exited but is not reaped has no effect.
+    { watched.send_signal(signal) } noexcept -> std::same_as<bool>;
+    /// Reaps if it has ended; never blocks.
+    { child.try_reap() } noexcept -> std::same_as<std::optional<reaped>>;
+    /// Blocks until it has ended. For a child that has been killed.
+    { child.reap() } noexcept -> std::same_as<reaped>;
+};
+
+/// One kernel event queue, used by one thread, but for `wake`.
+///
+/// A tag comes back with each event of what it was registered with. Registrations are edge-triggered: after an
+/// event the next one comes when something new happens, so what is ready has to be taken until it would block.
+template <class B, class C>
+concept event_backend =
+    child_process<C> && std::default_initializable<B> && !std::movable<B> &&
+    requires(B backend, const C& child, int fd, interest what, std::uint64_t tag, clock::time_point when,
+             void (*on_event)(std::uint64_t, readiness)) {
+        /// Reports what is ready already, too. An error leaves nothing registered: EPERM on Linux for what cannot
+        /// be polled and never blocks, EPIPE on BSD for a pipe that nobody will read.
+        { backend.watch(fd, what, tag) } noexcept -> std::same_as<std::error_code>;
+        /// Before the descriptor is closed: a closed one goes on reporting while a child holds a copy (epoll(7)).
+        { backend.unwatch(fd, what) } noexcept;
+        /// An event when the child has ended, or a little earlier. An error, if only the poor man's way is left: to
+        /// try `try_reap` now and then.
+        { backend.watch_exit(child, tag) } noexcept -> std::same_as<std::error_code>;
+        { backend.unwatch_exit(child) } noexcept;
+        /// `wait` returns at `when` at the latest; the last call counts.
+        { backend.arm(when) } noexcept;
+        { backend.disarm() } noexcept;
+        /// Makes `wait` return, now or the next time. From any thread.
+        { backend.wake() } noexcept;
+        /// Calls `on_event(tag, readiness)` for what has happened; blocks only if asked to and only until something
+        /// has. Signals end it early.
+        { backend.wait(true, on_event) };
+        /// Polls readable when `wait` would not block.
+        { backend.native_handle() } noexcept -> std::same_as<int>;
+    };
+
+} // namespace coproc::platform

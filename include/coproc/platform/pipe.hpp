@@ -1,0 +1,52 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+//
+// Descriptors of our own: close-on-exec from birth where the system can, and never numbered 0, 1 or 2.
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "../core/unique_fd.hpp"
+
+namespace coproc::platform {
+
+/// The errno of a call that has just failed.
+[[nodiscard]] inline std::error_code last_error() noexcept { return {errno, std::system_category()}; }
+
+/// Moves a descriptor above 2, close-on-exec. Empty on failure, with errno.
+///
+/// A host that has closed its stdin gets 0 for the next thing it opens. Were that one end of our pipe, the host's
+/// next read of "stdin" would take the child's bytes.
+[[nodiscard]] inline unique_fd above_stdio(unique_fd fd) noexcept {
+    if (!fd || fd.get() > 2) return fd;
+    return unique_fd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 3));
+}
+
+struct pipe_ends {
+    unique_fd read, write;
+};
+
+/// A pipe, both ends close-on-exec and blocking. Empty ends on failure, with errno.
+[[nodiscard]] inline pipe_ends make_pipe() noexcept {
+    int fds[2];
+#if defined(__APPLE__)
+    // No pipe2: between these calls a fork in another thread may inherit the ends. Our own children never do, since
+    // they are started with POSIX_SPAWN_CLOEXEC_DEFAULT.
+    if (::pipe(fds) != 0) return {};
+    for (const int fd : fds) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+#else
+    if (::pipe2(fds, O_CLOEXEC) != 0) return {};
+#endif
+    pipe_ends ends{above_stdio(unique_fd(fds[0])), above_stdio(unique_fd(fds[1]))};
+    if (!ends.read || !ends.write) return {};
+    return ends;
+}
+
+/// For our end of a pipe only: O_NONBLOCK belongs to the open file description, and a description that a child or
+/// the shell shares would become non-blocking for them as well.
+[[nodiscard]] inline bool set_nonblocking(int fd) noexcept { return ::fcntl(fd, F_SETFL, O_NONBLOCK) == 0; }
+
+} // namespace coproc::platform

@@ -1,0 +1,124 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+//
+// Starting a child by posix_spawn(3): the way of macOS and the BSDs, and on Linux the one that is left where clone is
+// refused.
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "spawn_plan.hpp"
+
+#if !defined(__linux__)
+#include "child_bsd.hpp"
+#endif
+
+namespace coproc::platform {
+namespace detail {
+
+// The two objects of <spawn.h>, destroyed on every path.
+struct spawn_settings {
+    spawn_settings() noexcept {
+        error = ::posix_spawnattr_init(&attributes);
+        if (error == 0 && (error = ::posix_spawn_file_actions_init(&actions)) != 0) {
+            ::posix_spawnattr_destroy(&attributes);
+        }
+        made = error == 0;
+    }
+    spawn_settings(const spawn_settings&) = delete;
+    spawn_settings& operator=(const spawn_settings&) = delete;
+    ~spawn_settings() {
+        if (!made) return;
+        ::posix_spawn_file_actions_destroy(&actions);
+        ::posix_spawnattr_destroy(&attributes);
+    }
+
+    // Each call runs only if all before it succeeded, so the first failure is the one that is kept.
+    template <class Call>
+    void then(Call call) noexcept {
+        if (error == 0) error = call();
+    }
+
+    posix_spawnattr_t attributes;
+    posix_spawn_file_actions_t actions;
+    int error = 0;
+    bool made = false;
+};
+
+// Empty mask and default dispositions, whatever the host did.
+inline void reset_signals(spawn_settings& s) noexcept {
+    short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+#if defined(__APPLE__)
+    flags |= POSIX_SPAWN_CLOEXEC_DEFAULT;
+#endif
+    sigset_t none;
+    sigset_t all;
+    ::sigemptyset(&none);
+    ::sigfillset(&all);
+#if defined(__APPLE__)
+    ::sigdelset(&all, SIGKILL); // refused there, and pointless anywhere
+    ::sigdelset(&all, SIGSTOP);
+#endif
+    s.then([&] { return ::posix_spawnattr_setflags(&s.attributes, flags); });
+    s.then([&] { return ::posix_spawnattr_setsigmask(&s.attributes, &none); });
+    s.then([&] { return ::posix_spawnattr_setsigdefault(&s.attributes, &all); });
+}
+
+inline void place_descriptors(spawn_settings& s, const spawn_plan& plan) noexcept {
+    for (int target = 0; target < 3; ++target) {
+        const int source = plan.stdio[target];
+        if (source >= 0) s.then([&] { return ::posix_spawn_file_actions_adddup2(&s.actions, source, target); });
+#if defined(__APPLE__)
+        // What is not named is closed there, 0, 1 and 2 as well; naming a closed one is an error.
+        else if (::fcntl(target, F_GETFD) >= 0) {
+            s.then([&] { return ::posix_spawn_file_actions_addinherit_np(&s.actions, target); });
+        }
+#endif
+    }
+#if defined(__GLIBC__) || defined(__FreeBSD__)
+    s.then([&] { return ::posix_spawn_file_actions_addclosefrom_np(&s.actions, 3); });
+#endif
+}
+
+// posix_spawn tells an errno and no stage; only one step besides exec looks at a path.
+inline spawn_stage stage_of_failure(const spawn_plan& plan) noexcept {
+    struct stat directory {};
+    const bool cwd_is_bad = plan.cwd != nullptr && (::stat(plan.cwd, &directory) != 0 || !S_ISDIR(directory.st_mode) ||
+                                                    ::access(plan.cwd, X_OK) != 0);
+    return cwd_is_bad ? spawn_stage::cwd : spawn_stage::exec;
+}
+
+inline spawn_outcome posix_spawn(const spawn_plan& plan, pid_t& pid) noexcept {
+    spawn_settings s;
+    reset_signals(s);
+    if (plan.cwd != nullptr) {
+        s.then([&] { return ::posix_spawn_file_actions_addchdir_np(&s.actions, plan.cwd); });
+    }
+    place_descriptors(s, plan);
+    if (s.error != 0) return {spawn_stage::fork, s.error};
+
+    const int error = ::posix_spawn(&pid, plan.path, &s.actions, &s.attributes, plan.argv, plan.envp);
+    if (error == 0) return {};
+    if (error == EAGAIN || error == ENOMEM) return {spawn_stage::fork, error};
+    return {stage_of_failure(plan), error};
+}
+
+} // namespace detail
+
+#if !defined(__linux__)
+
+[[nodiscard]] inline spawn_outcome spawn(const spawn_plan& plan, child& started) noexcept {
+    pid_t pid = -1;
+    const spawn_outcome outcome = detail::posix_spawn(plan, pid);
+    if (outcome.error == 0) started = child(pid);
+    return outcome;
+}
+
+#endif
+
+} // namespace coproc::platform

@@ -1,0 +1,247 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+//
+// async_process: a running child.
+//
+//     async_process sort("sort", "-r");                  // runs when this line ends, or it has thrown
+//     co_await sort.write_stdin("a\nb\n");
+//     sort.close_stdin();
+//     while (auto line = co_await sort.read_line()) …    // b, a
+//     exit_status status = co_await sort.wait();
+
+#include <chrono>
+#include <csignal>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "../core/error.hpp"
+#include "../coro/task.hpp"
+#include "../coro/when_any.hpp"
+#include "../io/line_stream.hpp"
+#include "../io/stream_group.hpp"
+#include "../io/stream_reader.hpp"
+#include "../io/stream_writer.hpp"
+#include "child_watch.hpp"
+#include "command.hpp"
+#include "result.hpp"
+#include "spawn.hpp"
+#include "stop.hpp"
+
+namespace coproc {
+namespace detail {
+
+// What stays in one place while the async_process is moved about, and what the loop inherits when it is destroyed.
+class process_state final : public child_watch {
+public:
+    process_state(const command& c, spawned made, event_loop& loop)
+        : child_watch(loop, std::move(made.child), c.on_destroy()), program(c.program()), command_line(c.to_string()),
+          in(loop), out(loop), err(loop) {
+        if (made.ours[0]) in.open(std::move(made.ours[0])), piped[0] = true;
+        if (made.ours[1]) out.open(std::move(made.ours[1])), piped[1] = true;
+        if (made.ours[2]) err.open(std::move(made.ours[2])), piped[2] = true;
+    }
+
+    std::string program;
+    std::string command_line;
+    stream_group group;
+    stream_writer in;
+    stream_reader out, err;
+    bool piped[3] = {};
+
+    void close_streams() noexcept override {
+        in.abort();
+        out.close();
+        err.close();
+    }
+};
+
+} // namespace detail
+
+/// Whether a signal was sent. It has been when the call returns; awaiting that is allowed and does nothing.
+class signal_sent {
+public:
+    explicit constexpr signal_sent(bool sent) noexcept : sent_(sent) {}
+    constexpr operator bool() const noexcept { return sent_; } // NOLINT(google-explicit-constructor): `if (p.kill())`
+
+    constexpr bool await_ready() const noexcept { return true; }
+    constexpr void await_suspend(std::coroutine_handle<>) const noexcept {}
+    constexpr bool await_resume() const noexcept { return sent_; }
+
+private:
+    bool sent_;
+};
+
+/// Move-only; used on the thread of its loop. Whatever awaits something of it must be gone before it is.
+///
+/// The destructor never blocks and never throws: it closes the streams and deals with a child that still runs as the
+/// command's `on_destroy` says, by default with SIGKILL; the loop reaps it. A loop that ends kills and reaps what is
+/// left.
+///
+/// While anything of a child is awaited, what it writes is taken in, also what nobody reads
+/// (`stream_reader::unread_limit`): no order of awaits can deadlock.
+class async_process {
+public:
+    /// Starts the command, with pipes where it does not say otherwise. When this returns, the program runs; when it
+    /// throws spawn_error, none has. Also throws usage_error where there is no loop, and std::bad_alloc.
+    explicit async_process(const command& c, event_loop& loop = event_loop::current()) : async_process(c, loop, start{}) {}
+
+    template <word Program, word... Args>
+    explicit async_process(const Program& program, const Args&... args) : async_process(command(program, args...)) {}
+
+    async_process(async_process&&) noexcept = default;
+    async_process& operator=(async_process&&) noexcept = default;
+
+    // ---- reading ----
+
+    /// A line of stdout without its `\n` or `\r\n`, the last one even if unterminated; then nullopt for ever. Throws
+    /// line_too_long, stream_error; usage_error if stdout is not piped.
+    [[nodiscard]] auto read_line() { return out().read_line(); }
+    /// What is left of stdout, to its end.
+    [[nodiscard]] auto read_stdout() { return out().read_all(); }
+    [[nodiscard]] auto read_stderr() { return err().read_all(); }
+    /// `while (auto line = co_await stream.next())`: the lines as views, each valid until the next `next()`.
+    [[nodiscard]] line_stream stream_stdout() { return out().lines(); }
+    [[nodiscard]] line_stream stream_stderr() { return err().lines(); }
+
+    // ---- writing ----
+
+    /// Completes when all of `bytes`, which must live until then, are in the pipe. Throws stream_error: EPIPE when the
+    /// child does not read any more. SIGPIPE never reaches the host.
+    [[nodiscard]] auto write_stdin(std::string_view bytes) { return in().write_all(bytes); }
+    /// The child reads the end of its stdin, after what `in().write()` has buffered. Idempotent.
+    void close_stdin() { in().close(); }
+    /// Whether `in()`, `out()` and `err()` are there.
+    [[nodiscard]] bool has_in() const { return state().piped[0]; }
+    [[nodiscard]] bool has_out() const { return state().piped[1]; }
+    [[nodiscard]] bool has_err() const { return state().piped[2]; }
+
+    /// Feeds `input` to stdin and closes it, reads both outputs to their ends, waits. A stream that is not piped is
+    /// left out and one that was read before gives its rest. That the child does not want all of the input is no error.
+    [[nodiscard]] task<result> communicate(std::string input = {}) { return communicate(state(), std::move(input)); }
+
+    // ---- waiting and stopping ----
+
+    /// Completes when the process itself has ended, whoever still holds its pipes. Any number of waiters and of times.
+    [[nodiscard]] wait_awaiter wait() { return {state(), state().group}; }
+    /// The same within `timeout`; else nullopt, and nothing is stopped or lost. Zero or less looks once; huge is for
+    /// ever.
+    template <class Rep, class Period>
+    [[nodiscard]] timed_wait_awaiter wait(std::chrono::duration<Rep, Period> timeout) {
+        return {state(), state().group, to_clock_duration(timeout)};
+    }
+
+    /// Sent when this returns. False if the child is known to have ended: then no system call is made, since its pid
+    /// may be somebody else's by now.
+    signal_sent send_signal(int number) { return signal_sent(state().send_signal(number)); }
+    signal_sent interrupt() { return send_signal(SIGINT); }
+    signal_sent terminate() { return send_signal(SIGTERM); }
+    signal_sent kill() { return send_signal(SIGKILL); }
+
+    /// SIGTERM, up to `grace` for the child to end, SIGKILL. Completes when it has been reaped.
+    template <class Rep = std::chrono::seconds::rep, class Period = std::chrono::seconds::period>
+    [[nodiscard]] task<exit_status> stop(std::chrono::duration<Rep, Period> grace = std::chrono::seconds(5)) {
+        return detail::stop(state(), state().group, to_clock_duration(grace));
+    }
+
+    /// It may outlive this object and the loop; while the loop lives, it reaps it.
+    void detach() { state().on_destroy(destroy::detach); }
+
+    // ---- facts ----
+
+    /// Nothing once it has been reaped: the number may name another process then.
+    [[nodiscard]] std::optional<int> pid() const {
+        if (state().reaped()) return std::nullopt;
+        return state().pid();
+    }
+    /// Looks, without waiting.
+    [[nodiscard]] bool running() const { return !state().poll(); }
+    /// Nothing while it runs. Looks, without waiting.
+    [[nodiscard]] std::optional<exit_status> status() const {
+        if (!state().poll()) return std::nullopt;
+        return state().status();
+    }
+    /// Nothing until it has been reaped.
+    [[nodiscard]] std::optional<resource_usage> usage() const {
+        if (!state().reaped()) return std::nullopt;
+        return state().ended()->usage;
+    }
+    /// Since the start, up to now or to when it was reaped.
+    [[nodiscard]] clock::duration elapsed() const { return state().elapsed(); }
+    /// As a shell would read it.
+    [[nodiscard]] const std::string& command_line() const { return state().command_line; }
+
+    // ---- streams ----
+
+    /// Each throws usage_error if the stream is not piped. They live as long as this object, wherever it is moved.
+    [[nodiscard]] stream_writer& in() const { return piped(0).in; }
+    [[nodiscard]] stream_reader& out() const { return piped(1).out; }
+    [[nodiscard]] stream_reader& err() const { return piped(2).err; }
+
+private:
+    struct start {};
+    struct abandon {
+        void operator()(detail::process_state* state) const noexcept {
+            state->close_streams();
+            state->abandon();
+        }
+    };
+
+    async_process(const command& c, event_loop& loop, start)
+        : state_(new detail::process_state(c, detail::spawn(c, stdio::pipe), loop)) {
+        name_streams(*state_);
+    }
+
+    static void name_streams(detail::process_state& s) noexcept {
+        s.in.name({"stdin", s.program});
+        s.out.name({"stdout", s.program});
+        s.err.name({"stderr", s.program});
+        s.in.join(s.group);
+        if (s.piped[1]) s.out.join(s.group);
+        if (s.piped[2]) s.err.join(s.group);
+    }
+
+    [[nodiscard]] detail::process_state& state() const {
+        if (!state_) throw usage_error("an async_process that was moved from was used");
+        return *state_;
+    }
+    [[nodiscard]] detail::process_state& piped(std::size_t number) const {
+        detail::process_state& s = state();
+        if (s.piped[number]) return s;
+        std::string message = detail::stdio_names[number];
+        throw usage_error(message.append(" of ").append(s.program).append(" is not piped: say stdio::pipe, or nothing"));
+    }
+
+    static task<result> communicate(detail::process_state& s, std::string input) {
+        constexpr std::size_t all = std::numeric_limits<std::size_t>::max();
+        s.out.unread_limit(all); // what comes on one while the other is read belongs to the result
+        s.err.unread_limit(all);
+        if (s.piped[0] && !s.in.is_closing()) {
+            auto written = when_any(feed(s.in, std::move(input)), wait_awaiter(s, s.group));
+            co_await std::move(written); // a child that is gone will not read, whoever else holds the pipe
+            s.in.close();
+        }
+        result r;
+        if (s.piped[1]) r.out = co_await s.out.read_all();
+        if (s.piped[2]) r.err = co_await s.err.read_all();
+        r.status = co_await wait_awaiter(s, s.group);
+        r.usage = s.ended()->usage;
+        r.elapsed = s.elapsed();
+        r.command_line = s.command_line;
+        co_return r;
+    }
+    static task<> feed(stream_writer& in, std::string input) {
+        try {
+            co_await in.write_all(input);
+        } catch (const stream_error& e) {
+            if (e.code() != std::errc::broken_pipe) throw;
+        }
+    }
+
+    std::unique_ptr<detail::process_state, abandon> state_;
+};
+
+} // namespace coproc

@@ -1,0 +1,171 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+//
+// child_watch: one child from its start until it is reaped, which happens once, here, and nowhere else.
+//
+//     running ── the kernel says it has ended ──> reaped: status, usage ──> every waiter resumed
+//        └── abandoned: killed, terminated or left alone, and reaped by the loop all the same
+
+#include <algorithm>
+#include <chrono>
+#include <coroutine>
+#include <csignal>
+#include <new>
+#include <optional>
+#include <utility>
+
+#include "../core/exit_status.hpp"
+#include "../core/intrusive_list.hpp"
+#include "../core/resource_usage.hpp"
+#include "../loop/event_loop.hpp"
+#include "../platform/platform.hpp"
+#include "destroy.hpp"
+
+namespace coproc::detail {
+
+class child_watch : event_target, loop_resident {
+public:
+    child_watch(event_loop& loop, platform::child child, destroy on_destroy) noexcept
+        : loop_(&loop), child_(std::move(child)), on_destroy_(on_destroy) {
+        loop.adopt(*this);
+    }
+    child_watch(const child_watch&) = delete;
+    child_watch& operator=(const child_watch&) = delete;
+
+    [[nodiscard]] bool reaped() const noexcept { return ended_.has_value(); }
+    [[nodiscard]] exit_status status() const noexcept { return ended_ ? ended_->status : exit_status::unknown(); }
+    [[nodiscard]] const std::optional<platform::reaped>& ended() const noexcept { return ended_; }
+    [[nodiscard]] int pid() const noexcept { return child_.pid(); }
+    [[nodiscard]] clock::duration elapsed() const noexcept { return (reaped() ? ended_at_ : clock::now()) - started_at_; }
+    [[nodiscard]] event_loop& loop() const noexcept { return *loop_; }
+
+    /// Looks whether it has ended, without waiting.
+    bool poll() noexcept {
+        if (!reaped()) {
+            if (std::optional<platform::reaped> now = child_.try_reap()) finish(*now);
+        }
+        return reaped();
+    }
+
+    /// False, and no system call, once it is reaped: its pid may be somebody else's by then.
+    bool send_signal(int number) noexcept { return !reaped() && child_.send_signal(number); }
+
+    void on_destroy(destroy policy) noexcept { on_destroy_ = policy; }
+
+    /// Schedules `w` when the child has been reaped. Throws std::bad_alloc.
+    void add(waiter& w) {
+        watch();
+        waiters_.push_back(w);
+        if (reaped()) loop_->schedule(w); // the watch itself found it ended
+    }
+
+    /// Its owner is gone. The loop reaps it, and then it destroys itself.
+    void abandon() noexcept {
+        if (reaped()) return delete this;
+        abandoned_ = true;
+        if (!on_destroy_.detaches()) {
+            child_.send_signal(on_destroy_.grace() > clock::duration::zero() ? SIGTERM : SIGKILL);
+        }
+        try {
+            if (!on_destroy_.detaches() && on_destroy_.grace() > clock::duration::zero()) {
+                loop_->add(grace_over_, deadline_after(on_destroy_.grace()));
+            }
+            watch();
+        } catch (const std::bad_alloc&) {
+            // No memory to wait with: then no grace either, and a look in every turn.
+            if (!on_destroy_.detaches()) child_.send_signal(SIGKILL);
+            loop_->again(*this);
+            return;
+        }
+        if (reaped()) delete this;
+    }
+
+protected:
+    virtual ~child_watch() { forget(); }
+
+    /// The streams go before the child is looked at for the last time.
+    virtual void close_streams() noexcept = 0;
+
+private:
+    // Asks the kernel to tell; where it cannot, or the child has ended before we asked, looks by itself.
+    void watch() {
+        if (watched_ != 0 || reaped() || look_again_.pending()) return;
+        if (loop_->watch_exit(child_, *this, watched_)) look();
+    }
+
+    void on_event(platform::readiness) noexcept override {
+        look();
+        destroy_if_done();
+    }
+
+    // The kernel may speak too early: kqueue before the child can be reaped, a pidfd while a debugger still holds it.
+    // So what counts is the reaping, which never blocks; if it finds nothing, it is tried again, from 0.1 ms on up to
+    // 50 ms.
+    void look() noexcept {
+        if (poll()) return;
+        try {
+            if (!look_again_.pending()) loop_->add(look_again_, deadline_after(look_interval_));
+            look_interval_ = std::min<clock::duration>(2 * look_interval_, std::chrono::milliseconds(50));
+        } catch (const std::bad_alloc&) {
+            loop_->again(*this);
+        }
+    }
+
+    void finish(const platform::reaped& end) noexcept {
+        forget();
+        ended_ = end;
+        ended_at_ = clock::now();
+        while (!waiters_.empty()) loop_->schedule(waiters_.pop_front());
+    }
+
+    void forget() noexcept {
+        if (loop_ == nullptr) return;
+        if (watched_ != 0) loop_->unwatch_exit(child_, watched_);
+        loop_->remove(look_again_);
+        loop_->remove(grace_over_);
+        event_target::unlink();
+    }
+
+    void destroy_if_done() noexcept {
+        if (abandoned_ && reaped()) delete this;
+    }
+
+    void on_loop_end() noexcept override {
+        close_streams();
+        if (!reaped() && !on_destroy_.detaches()) {
+            child_.send_signal(SIGKILL);
+            finish(child_.reap());
+        }
+        forget();
+        loop_ = nullptr;
+        if (abandoned_) delete this;
+    }
+
+    // A deadline that calls one of our functions.
+    class alarm final : public timer {
+    public:
+        alarm(child_watch& owner, void (child_watch::*action)() noexcept) noexcept : owner_(owner), action_(action) {}
+        void on_timer() noexcept override { (owner_.*action_)(); }
+
+    private:
+        child_watch& owner_;
+        void (child_watch::*action_)() noexcept;
+    };
+    void on_look_again() noexcept { on_event({}); }
+    void on_grace_over() noexcept { child_.send_signal(SIGKILL); }
+
+    event_loop* loop_; // null after its end
+    platform::child child_;
+    event_loop::registration watched_ = 0;
+    std::optional<platform::reaped> ended_;
+    intrusive_list<waiter> waiters_;
+    alarm look_again_{*this, &child_watch::on_look_again};
+    alarm grace_over_{*this, &child_watch::on_grace_over};
+    clock::duration look_interval_ = std::chrono::microseconds(100);
+    clock::time_point started_at_ = clock::now();
+    clock::time_point ended_at_;
+    destroy on_destroy_;
+    bool abandoned_ = false;
+};
+
+} // namespace coproc::detail

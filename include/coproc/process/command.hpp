@@ -1,0 +1,172 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+//
+// command: what to run, as a value. It says nothing about when.
+//
+//     command build("make", "-j4");
+//     build.cwd("/src").env("CC", "clang").err(stdio::file("log"));
+
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "destroy.hpp"
+#include "stdio.hpp"
+#include "words.hpp"
+
+namespace coproc {
+
+/// Copyable and reusable. Every verb returns the command itself, so they chain, on a named one and on a temporary.
+///
+/// Words with a NUL byte, which no system can pass on, are refused where they are given: std::invalid_argument.
+class command {
+public:
+    /// A variable to be set, or with no value to be removed.
+    struct env_change {
+        std::string key;
+        std::optional<std::string> value;
+    };
+
+    /// A name is looked up in the PATH that the child will have; with a slash it is a path, relative to our directory,
+    /// not to the child's. Arguments are passed on byte by byte; no shell is involved. Throws std::invalid_argument for
+    /// an empty program.
+    template <word Program, word... Args>
+    explicit command(const Program& program, const Args&... args) : program_(detail::checked(program, "program")) {
+        if (program_.empty()) throw std::invalid_argument("the program of a command is empty");
+        args_.reserve(sizeof...(Args));
+        (arg(args), ...);
+    }
+
+    // ---- words ----
+
+    template <word Arg>
+    command& arg(const Arg& a) & {
+        args_.push_back(detail::checked(a, "argument"));
+        return *this;
+    }
+    /// All of a range.
+    template <class Range>
+    command& args(const Range& range) & {
+        for (const auto& a : range) arg(a);
+        return *this;
+    }
+    /// What the program finds as its own name, in place of the program's.
+    template <word Name>
+    command& arg0(const Name& name) & {
+        arg0_ = detail::checked(name, "argument");
+        return *this;
+    }
+
+    // ---- environment ----
+
+    /// Sets a variable. The last word on a key counts. Throws std::invalid_argument for an empty key or one with a `=`.
+    template <word Key, word Value>
+    command& env(const Key& key, const Value& value) & {
+        env_changes_.push_back({checked_key(key), detail::checked(value, "environment value")});
+        return *this;
+    }
+    /// Takes a variable away that would be inherited.
+    template <word Key>
+    command& unset_env(const Key& key) & {
+        env_changes_.push_back({checked_key(key), std::nullopt});
+        return *this;
+    }
+    /// Inherits nothing, and forgets what was set before.
+    command& clear_env() & {
+        env_changes_.clear();
+        env_cleared_ = true;
+        return *this;
+    }
+    /// The directory to start in. Ours does not change.
+    template <word Path>
+    command& cwd(const Path& directory) & {
+        cwd_ = detail::checked(directory, "directory");
+        if (cwd_.empty()) throw std::invalid_argument("the directory of a command is empty");
+        return *this;
+    }
+
+    // ---- stdio ----
+
+    command& in(stdio source) & { return set_stdio(0, std::move(source)); }
+    command& out(stdio sink) & { return set_stdio(1, std::move(sink)); }
+    command& err(stdio sink) & { return set_stdio(2, std::move(sink)); }
+
+    // ---- life ----
+
+    /// What becomes of the child when its async_process is destroyed: by default `destroy::kill`.
+    command& on_destroy(destroy policy) & {
+        on_destroy_ = policy;
+        return *this;
+    }
+
+    // The same verbs on a temporary, so that `command("x").arg("y")` is still a temporary that can be moved from.
+
+    template <word Arg>
+    command&& arg(const Arg& a) && { return std::move(arg(a)); }
+    template <class Range>
+    command&& args(const Range& range) && { return std::move(args(range)); }
+    template <word Name>
+    command&& arg0(const Name& name) && { return std::move(arg0(name)); }
+    template <word Key, word Value>
+    command&& env(const Key& key, const Value& value) && { return std::move(env(key, value)); }
+    template <word Key>
+    command&& unset_env(const Key& key) && { return std::move(unset_env(key)); }
+    command&& clear_env() && { return std::move(clear_env()); }
+    template <word Path>
+    command&& cwd(const Path& directory) && { return std::move(cwd(directory)); }
+    command&& in(stdio source) && { return std::move(in(std::move(source))); }
+    command&& out(stdio sink) && { return std::move(out(std::move(sink))); }
+    command&& err(stdio sink) && { return std::move(err(std::move(sink))); }
+    command&& on_destroy(destroy policy) && { return std::move(on_destroy(policy)); }
+
+    // ---- what was said ----
+
+    [[nodiscard]] const std::string& program() const noexcept { return program_; }
+    [[nodiscard]] const std::vector<std::string>& args() const noexcept { return args_; }
+    [[nodiscard]] const std::string& arg0() const noexcept { return arg0_ ? *arg0_ : program_; }
+    [[nodiscard]] const std::vector<env_change>& env_changes() const noexcept { return env_changes_; }
+    [[nodiscard]] bool env_is_cleared() const noexcept { return env_cleared_; }
+    /// Empty: ours.
+    [[nodiscard]] const std::string& cwd() const noexcept { return cwd_; }
+    /// Of 0, 1 or 2, if it was said.
+    [[nodiscard]] const std::optional<stdio>& stdio_of(std::size_t number) const { return stdio_.at(number); }
+    [[nodiscard]] const destroy& on_destroy() const noexcept { return on_destroy_; }
+
+    /// Program and arguments in one line, which a shell would read back as the same words.
+    [[nodiscard]] std::string to_string() const {
+        std::string line = shell_quoted(program_);
+        for (const std::string& a : args_) line.append(" ").append(shell_quoted(a));
+        return line;
+    }
+
+private:
+    template <word Key>
+    static std::string checked_key(const Key& key) {
+        std::string text = detail::checked(key, "environment key");
+        if (text.empty()) throw std::invalid_argument("an environment key is empty");
+        if (text.find('=') != std::string::npos) {
+            throw std::invalid_argument("the environment key " + quoted(text) + " contains a '='");
+        }
+        return text;
+    }
+    command& set_stdio(std::size_t number, stdio what) {
+        stdio_[number] = std::move(what);
+        return *this;
+    }
+
+    std::string program_;
+    std::vector<std::string> args_;
+    std::optional<std::string> arg0_;
+    std::vector<env_change> env_changes_;
+    std::string cwd_;
+    std::array<std::optional<stdio>, 3> stdio_;
+    destroy on_destroy_ = destroy::kill;
+    bool env_cleared_ = false;
+};
+
+} // namespace coproc

@@ -1,0 +1,37 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+//
+// destroy: what becomes of a child that still runs when its async_process is destroyed.
+
+#include "../loop/timers.hpp"
+
+namespace coproc {
+
+/// In every case the destructor returns at once and the loop reaps the child, so that it is never a zombie.
+class destroy {
+public:
+    enum kind : unsigned char {
+        kill,   ///< SIGKILL
+        detach, ///< it lives on, also beyond the loop
+    };
+
+    constexpr destroy(kind k) noexcept : detach_(k == detach) {} // NOLINT(google-explicit-constructor): on_destroy(destroy::kill)
+
+    /// SIGTERM now, and SIGKILL if it is still there after `grace`, or at the end of the loop.
+    template <class Rep, class Period>
+    [[nodiscard]] static destroy terminate(std::chrono::duration<Rep, Period> grace) noexcept {
+        destroy policy(kill);
+        policy.grace_ = to_clock_duration(grace);
+        return policy;
+    }
+
+    [[nodiscard]] bool detaches() const noexcept { return detach_; }
+    /// Zero: SIGKILL at once.
+    [[nodiscard]] clock::duration grace() const noexcept { return grace_; }
+
+private:
+    clock::duration grace_{};
+    bool detach_;
+};
+
+} // namespace coproc

@@ -1,0 +1,49 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+//
+// with_process: a child for the length of a coroutine, what Python's `async with` is for.
+//
+//     exit_status s = co_await with_process(command("server"), [&](async_process& p) -> task<> {
+//         co_await p.write_stdin("hello\n");
+//     });                                           // stdin is closed and the child awaited
+
+#include <chrono>
+#include <concepts>
+#include <exception>
+#include <optional>
+#include <utility>
+
+#include "../coro/awaitable.hpp"
+#include "../coro/task.hpp"
+#include "async_process.hpp"
+
+namespace coproc {
+
+/// Starts the command, awaits `body(process)`, closes stdin, waits for the child, yields its status.
+///
+/// If the body throws, the child is stopped (SIGTERM, 5 s, SIGKILL) and reaped, and only then is the exception seen. If
+/// this is cancelled, the child is sent SIGTERM, and SIGKILL after 5 s, while the loop goes on.
+///
+/// Lambdas: capture by reference, or nothing. GCC 12 destroys what a temporary lambda in a `co_await` operand has
+/// captured by value twice.
+template <class Body>
+    requires awaitable<std::invoke_result_t<Body&, async_process&>>
+[[nodiscard]] task<exit_status> with_process(command what, Body body) {
+    constexpr std::chrono::seconds grace(5);
+    what.on_destroy(destroy::terminate(grace));
+    async_process process(what);
+    std::exception_ptr failure; // nothing can be awaited in a handler
+    try {
+        co_await body(process);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure) {
+        co_await process.stop(grace);
+        std::rethrow_exception(failure);
+    }
+    if (process.has_in()) process.close_stdin();
+    co_return co_await process.wait();
+}
+
+} // namespace coproc

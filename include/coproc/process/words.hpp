@@ -1,0 +1,59 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+//
+// The words of a command: what may be one, and how they look to a shell.
+
+#include <concepts>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "../core/error.hpp"
+
+namespace coproc {
+namespace detail {
+
+template <class T>
+concept path_like = requires(const T& path) { // std::filesystem::path, without its header
+    { path.native() } -> std::convertible_to<std::string_view>;
+};
+
+} // namespace detail
+
+/// Anything that is a string, or a std::filesystem::path.
+template <class T>
+concept word = std::convertible_to<const T&, std::string_view> || detail::path_like<T>;
+
+namespace detail {
+
+template <word T>
+[[nodiscard]] std::string to_word(const T& w) {
+    if constexpr (std::convertible_to<const T&, std::string_view>) return std::string(std::string_view(w));
+    else return std::string(std::string_view(w.native()));
+}
+
+/// The word, if the system can take it: a C string cannot hold a NUL, and cutting it there would run something else.
+template <word T>
+[[nodiscard]] std::string checked(const T& w, std::string_view what) {
+    std::string text = to_word(w);
+    if (text.find('\0') == std::string::npos) return text;
+    std::string message("the ");
+    throw std::invalid_argument(message.append(what).append(" ").append(quoted(text)).append(" contains a NUL byte"));
+}
+
+} // namespace detail
+
+/// One word as a shell reads it back: as it stands, or between single quotes if it needs them.
+[[nodiscard]] inline std::string shell_quoted(std::string_view text) {
+    constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%_+:,./-";
+    if (!text.empty() && text.find_first_not_of(plain) == std::string_view::npos) return std::string(text);
+    std::string out = "'";
+    for (const char c : text) {
+        if (c == '\'') out += "'\\''";
+        else out += c;
+    }
+    out += '\'';
+    return out;
+}
+
+} // namespace coproc

@@ -80,8 +80,8 @@ class error : public std::system_error {
 public:
     /// `cannot <operation> "<subject>": <detail>: <the message of code>`; an empty detail is left out.
     error(std::string operation, std::string subject, std::string_view detail, std::error_code code)
-        : std::system_error(code), facts_(std::make_shared<const facts>(
-                                       word(operation, subject, detail, code), std::move(operation), std::move(subject))) {}
+        : std::system_error(code), facts_(std::make_shared<const facts>(word(operation, subject, detail, code),
+                                                                        std::move(operation), std::move(subject))) {}
 
     /// What was being done: "start", "read", "write" …
     [[nodiscard]] const std::string& operation() const noexcept { return facts_->operation; }

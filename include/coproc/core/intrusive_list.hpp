@@ -13,7 +13,10 @@ class list_node {
 public:
     list_node() noexcept = default;
     /// Only a node that is in no list can be moved: the list knows it by its address.
-    list_node(list_node&& other) noexcept { assert(!other.linked()); static_cast<void>(other); }
+    list_node(list_node&& other) noexcept {
+        assert(!other.linked());
+        static_cast<void>(other);
+    }
     list_node& operator=(list_node&&) = delete;
     ~list_node() { unlink(); }
 

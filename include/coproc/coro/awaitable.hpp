@@ -12,9 +12,13 @@ namespace coproc {
 namespace detail {
 
 template <class A>
-concept has_member_await = requires(A&& a) { std::forward<A>(a).operator co_await(); };
+concept has_member_await = requires(A&& a) {
+    std::forward<A>(a).operator co_await();
+};
 template <class A>
-concept has_free_await = requires(A&& a) { operator co_await(std::forward<A>(a)); };
+concept has_free_await = requires(A&& a) {
+    operator co_await(std::forward<A>(a));
+};
 
 // The awaiter that `co_await a` would use.
 template <class A>

@@ -15,10 +15,8 @@ template <class T>
 class outcome {
 public:
     template <class U>
-        requires std::is_constructible_v<T, U>
-    void return_value(U&& value) {
-        value_.emplace(std::forward<U>(value));
-    }
+    requires std::is_constructible_v<T, U>
+    void return_value(U&& value) { value_.emplace(std::forward<U>(value)); }
     void unhandled_exception() noexcept { error_ = std::current_exception(); }
 
     [[nodiscard]] std::exception_ptr error() const noexcept { return error_; }

@@ -82,7 +82,7 @@ public:
     };
 
     /// Completes when the coroutine ends; throws what it threw. On rvalues only: `co_await std::move(t)`.
-    awaiter operator co_await() && noexcept { return awaiter(std::move(frame_)); }
+    awaiter operator co_await()&& noexcept { return awaiter(std::move(frame_)); }
 
 private:
     friend promise_type;

@@ -53,7 +53,8 @@ public:
         return ended_.suspend(awaiter);
     }
     std::tuple<value_or_nothing<Ts>...> await_resume() {
-        return std::apply([](auto&... each) { return std::tuple<value_or_nothing<Ts>...>{take_value(each)...}; }, branches_);
+        return std::apply([](auto&... each) { return std::tuple<value_or_nothing<Ts>...>{take_value(each)...}; },
+                          branches_);
     }
 
 private:

@@ -86,7 +86,8 @@ private:
 
     template <std::size_t I>
     result make() {
-        return result{I, std::variant<value_or_nothing<Ts>...>(std::in_place_index<I>, take_value(std::get<I>(branches_)))};
+        return result{
+            I, std::variant<value_or_nothing<Ts>...>(std::in_place_index<I>, take_value(std::get<I>(branches_)))};
     }
 
     first_ended race_;
@@ -123,8 +124,7 @@ private:
 /// Starts them in the order given, and no more once one has ended. Completes with the first that ends, by value or by
 /// exception; the others have been destroyed by then, which cancels them.
 template <awaitable... As>
-    requires(sizeof...(As) > 0)
-[[nodiscard]] auto when_any(As... awaitables) {
+requires(sizeof...(As) > 0) [[nodiscard]] auto when_any(As... awaitables) {
     return detail::any_of_pack<await_result_t<As>...>(detail::make_branch(std::move(awaitables))...);
 }
 

@@ -47,8 +47,8 @@ class stream_reader : event_target, stream_group::member {
     struct demand {
         enum class kind { some, exactly, delimiter, line, all };
         kind what;
-        std::size_t count = 0;          // how many bytes: at most for `some`, in all for `exactly`
-        char* into = nullptr;           // where `read_some` wants them
+        std::size_t count = 0; // how many bytes: at most for `some`, in all for `exactly`
+        char* into = nullptr;  // where `read_some` wants them
         std::string_view delimiter = {};
         std::size_t searched = 0; // bytes known to hold no delimiter
     };
@@ -61,7 +61,9 @@ public:
     explicit stream_reader(event_loop& loop = event_loop::current()) noexcept : loop_(loop) {}
     /// From a descriptor of its own: a pipe, made non-blocking here, or a file. Never one that a child or the shell
     /// shares, such as 0: they would find it non-blocking.
-    explicit stream_reader(unique_fd fd, event_loop& loop = event_loop::current()) : loop_(loop) { open(std::move(fd)); }
+    explicit stream_reader(unique_fd fd, event_loop& loop = event_loop::current()) : loop_(loop) {
+        open(std::move(fd));
+    }
     stream_reader(const stream_reader&) = delete;
     stream_reader& operator=(const stream_reader&) = delete;
     ~stream_reader() { close(); }

@@ -43,7 +43,9 @@ public:
     /// Closed, until `open`.
     explicit stream_writer(event_loop& loop = event_loop::current()) noexcept : loop_(loop) {}
     /// To a descriptor of its own: a pipe, made non-blocking here, or a file.
-    explicit stream_writer(unique_fd fd, event_loop& loop = event_loop::current()) : loop_(loop) { open(std::move(fd)); }
+    explicit stream_writer(unique_fd fd, event_loop& loop = event_loop::current()) : loop_(loop) {
+        open(std::move(fd));
+    }
     stream_writer(const stream_writer&) = delete;
     stream_writer& operator=(const stream_writer&) = delete;
     /// Drops what is still buffered.

@@ -213,7 +213,9 @@ private:
     // Ends a wait.
     class alarm_clock final : public timer {
     public:
-        alarm_clock(event_loop& loop, clock::duration after) : loop_(loop) { loop_.timers_.add(*this, deadline_after(after)); }
+        alarm_clock(event_loop& loop, clock::duration after) : loop_(loop) {
+            loop_.timers_.add(*this, deadline_after(after));
+        }
         alarm_clock(const alarm_clock&) = delete;
         alarm_clock& operator=(const alarm_clock&) = delete;
         ~alarm_clock() { loop_.timers_.remove(*this); }
@@ -251,7 +253,8 @@ private:
     class turn_scope {
     public:
         explicit turn_scope(event_loop& loop) : loop_(loop) {
-            if (loop.in_turn_) throw usage_error("the event_loop is in a turn already: await instead of running it again");
+            if (loop.in_turn_)
+                throw usage_error("the event_loop is in a turn already: await instead of running it again");
             if (!loop.belongs_here()) throw usage_error("an event_loop can only be run on the thread that made it");
             loop.in_turn_ = true;
             outer_ = std::exchange(here().turning, &loop);
@@ -383,8 +386,9 @@ private:
     }
 
     platform::backend backend_;
-    intrusive_list<waiter> ready_;    // for the next turn
-    intrusive_list<waiter> resuming_; // for this one; empty between turns, unless a coroutine's promise let an exception out
+    intrusive_list<waiter> ready_; // for the next turn
+    intrusive_list<waiter>
+        resuming_; // for this one; empty between turns, unless a coroutine's promise let an exception out
     intrusive_list<event_target> again_;
     timer_heap timers_;
     clock::time_point armed_ = clock::time_point::max(); // when the backend's alarm rings

@@ -39,7 +39,10 @@ template <class Rep, class Period>
 class timer {
 public:
     timer() noexcept = default;
-    timer(timer&& other) noexcept { assert(!other.pending()); static_cast<void>(other); }
+    timer(timer&& other) noexcept {
+        assert(!other.pending());
+        static_cast<void>(other);
+    }
     timer& operator=(timer&&) = delete;
 
     [[nodiscard]] bool pending() const noexcept { return place_ != nowhere; }

@@ -46,7 +46,8 @@ private:
 /// all it still gets one turn of the loop; a huge one is for ever.
 template <awaitable A, class Rep, class Period>
 [[nodiscard]] auto with_timeout(A what, std::chrono::duration<Rep, Period> d) {
-    return timeout_awaiter<await_result_t<A>>(detail::make_branch(std::move(what)), deadline_after(to_clock_duration(d)));
+    return timeout_awaiter<await_result_t<A>>(detail::make_branch(std::move(what)),
+                                              deadline_after(to_clock_duration(d)));
 }
 
 } // namespace coproc

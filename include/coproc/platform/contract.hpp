@@ -41,13 +41,17 @@ struct reaped {
 /// A child of this process that nobody else reaps. Destroying it does nothing to the process.
 template <class C>
 concept child_process = std::movable<C> && requires(C child, const C watched, int signal) {
-    { watched.pid() } noexcept -> std::same_as<int>;
+    { watched.pid() }
+    noexcept->std::same_as<int>;
     /// False if it is gone and reaped. A signal to a child that has exited but is not reaped has no effect.
-    { watched.send_signal(signal) } noexcept -> std::same_as<bool>;
+    { watched.send_signal(signal) }
+    noexcept->std::same_as<bool>;
     /// Reaps if it has ended; never blocks.
-    { child.try_reap() } noexcept -> std::same_as<std::optional<reaped>>;
+    { child.try_reap() }
+    noexcept->std::same_as<std::optional<reaped>>;
     /// Blocks until it has ended. For a child that has been killed.
-    { child.reap() } noexcept -> std::same_as<reaped>;
+    { child.reap() }
+    noexcept->std::same_as<reaped>;
 };
 
 /// One kernel event queue, used by one thread, but for `wake`.
@@ -55,29 +59,36 @@ concept child_process = std::movable<C> && requires(C child, const C watched, in
 /// A tag comes back with each event of what it was registered with. Registrations are edge-triggered: after an
 /// event the next one comes when something new happens, so what is ready has to be taken until it would block.
 template <class B, class C>
-concept event_backend =
-    child_process<C> && std::default_initializable<B> && !std::movable<B> &&
-    requires(B backend, const C& child, int fd, interest what, std::uint64_t tag, clock::time_point when,
-             void (*on_event)(std::uint64_t, readiness)) {
-        /// Reports what is ready already, too. An error leaves nothing registered: EPERM on Linux for what cannot
-        /// be polled and never blocks, EPIPE on BSD for a pipe that nobody will read.
-        { backend.watch(fd, what, tag) } noexcept -> std::same_as<std::error_code>;
-        /// Before the descriptor is closed: a closed one goes on reporting while a child holds a copy (epoll(7)).
-        { backend.unwatch(fd, what) } noexcept;
-        /// An event when the child has ended, or a little earlier. An error, if only the poor man's way is left: to
-        /// try `try_reap` now and then.
-        { backend.watch_exit(child, tag) } noexcept -> std::same_as<std::error_code>;
-        { backend.unwatch_exit(child) } noexcept;
-        /// `wait` returns at `when` at the latest; the last call counts.
-        { backend.arm(when) } noexcept;
-        { backend.disarm() } noexcept;
-        /// Makes `wait` return, now or the next time. From any thread.
-        { backend.wake() } noexcept;
-        /// Calls `on_event(tag, readiness)` for what has happened; blocks only if asked to and only until something
-        /// has. Signals end it early.
-        { backend.wait(true, on_event) };
-        /// Polls readable when `wait` would not block.
-        { backend.native_handle() } noexcept -> std::same_as<int>;
-    };
+concept event_backend = child_process<C> && std::default_initializable<B> && !std::movable<B> &&
+                        requires(B backend, const C& child, int fd, interest what, std::uint64_t tag,
+                                 clock::time_point when, void (*on_event)(std::uint64_t, readiness)) {
+    /// Reports what is ready already, too. An error leaves nothing registered: EPERM on Linux for what cannot
+    /// be polled and never blocks, EPIPE on BSD for a pipe that nobody will read.
+    { backend.watch(fd, what, tag) }
+    noexcept->std::same_as<std::error_code>;
+    /// Before the descriptor is closed: a closed one goes on reporting while a child holds a copy (epoll(7)).
+    { backend.unwatch(fd, what) }
+    noexcept;
+    /// An event when the child has ended, or a little earlier. An error, if only the poor man's way is left: to
+    /// try `try_reap` now and then.
+    { backend.watch_exit(child, tag) }
+    noexcept->std::same_as<std::error_code>;
+    { backend.unwatch_exit(child) }
+    noexcept;
+    /// `wait` returns at `when` at the latest; the last call counts.
+    { backend.arm(when) }
+    noexcept;
+    { backend.disarm() }
+    noexcept;
+    /// Makes `wait` return, now or the next time. From any thread.
+    { backend.wake() }
+    noexcept;
+    /// Calls `on_event(tag, readiness)` for what has happened; blocks only if asked to and only until something
+    /// has. Signals end it early.
+    {backend.wait(true, on_event)};
+    /// Polls readable when `wait` would not block.
+    { backend.native_handle() }
+    noexcept->std::same_as<int>;
+};
 
 } // namespace coproc::platform

@@ -42,9 +42,7 @@ public:
     [[nodiscard]] std::error_code watch(int fd, interest what, std::uint64_t tag) noexcept {
         return change(ident(fd), filter_of(what), EV_ADD | EV_CLEAR, 0, 0, tag);
     }
-    void unwatch(int fd, interest what) noexcept {
-        static_cast<void>(change(ident(fd), filter_of(what), EV_DELETE));
-    }
+    void unwatch(int fd, interest what) noexcept { static_cast<void>(change(ident(fd), filter_of(what), EV_DELETE)); }
 
     /// ESRCH if the child has ended before we could look (macOS, FreeBSD).
     [[nodiscard]] std::error_code watch_exit(const child& process, std::uint64_t tag) noexcept {

@@ -14,7 +14,7 @@
 #if __has_attribute(disable_sanitizer_instrumentation)
 #define COPROC_CHILD_SIDE __attribute__((disable_sanitizer_instrumentation, no_instrument_function))
 #else
-#define COPROC_CHILD_SIDE \
+#define COPROC_CHILD_SIDE                                                                                              \
     __attribute__((no_sanitize("address", "memory", "thread", "undefined"), no_instrument_function))
 #endif
 #else
@@ -37,7 +37,8 @@ COPROC_CHILD_SIDE inline long call(long number, long a = 0, long b = 0, long c =
 
 /// Makes the call, which is clone or clone3; in the child, which is on its own empty stack, calls `entry(argument)`,
 /// which must not return. Answers the parent.
-COPROC_CHILD_SIDE inline long clone(long number, long a, long b, long c, void (*entry)(void*), void* argument) noexcept {
+COPROC_CHILD_SIDE inline long clone(long number, long a, long b, long c, void (*entry)(void*),
+                                    void* argument) noexcept {
     long result = number;
     __asm__ volatile("syscall\n\t"
                      "test %%rax, %%rax\n\t"
@@ -67,7 +68,8 @@ COPROC_CHILD_SIDE inline long call(long number, long a = 0, long b = 0, long c =
     return x0;
 }
 
-COPROC_CHILD_SIDE inline long clone(long number, long a, long b, long c, void (*entry)(void*), void* argument) noexcept {
+COPROC_CHILD_SIDE inline long clone(long number, long a, long b, long c, void (*entry)(void*),
+                                    void* argument) noexcept {
     register long x8 __asm__("x8") = number;
     register long x0 __asm__("x0") = a;
     register long x1 __asm__("x1") = b;

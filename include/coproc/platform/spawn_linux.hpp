@@ -46,8 +46,8 @@ struct child_slot {
 };
 
 COPROC_CHILD_SIDE inline void close_each_from_3() noexcept {
-    const long directory = raw::call(SYS_openat, AT_FDCWD, raw::address("/proc/self/fd"),
-                                     O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const long directory =
+        raw::call(SYS_openat, AT_FDCWD, raw::address("/proc/self/fd"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory < 0) { // no /proc: up to a bound, since RLIMIT_NOFILE may be a thousand million (containers)
         for (long fd = 3; fd < 65536; ++fd) raw::call(SYS_close, fd);
         return;
@@ -160,7 +160,8 @@ private:
 // A child that failed before its program ran: reaped here, by its own name; nobody else is told.
 inline void reap_failed(int pidfd) noexcept {
     siginfo_t info{};
-    while (::syscall(SYS_waitid, 3 /* P_PIDFD */, pidfd, &info, WEXITED | __WALL, nullptr) < 0 && errno == EINTR) {}
+    while (::syscall(SYS_waitid, 3 /* P_PIDFD */, pidfd, &info, WEXITED | __WALL, nullptr) < 0 && errno == EINTR) {
+    }
 }
 
 // Whether this way works here, found out by a child that does nothing (26 us, once). Emulators (valgrind, qemu-user)
@@ -183,7 +184,8 @@ inline bool shares_memory(spawn_method method, bool& refused) noexcept {
 
 inline spawn_method find_method() noexcept {
     const char* asked = std::getenv("COPROC_SPAWN"); // NOLINT(concurrency-mt-unsafe)
-    if (!raw::available || (asked != nullptr && std::string_view(asked) == "posix_spawn")) return spawn_method::posix_spawn;
+    if (!raw::available || (asked != nullptr && std::string_view(asked) == "posix_spawn"))
+        return spawn_method::posix_spawn;
     bool refused = false;
     if (shares_memory(spawn_method::clone3, refused)) return spawn_method::clone3;
     if (refused && shares_memory(spawn_method::clone, refused)) return spawn_method::clone;

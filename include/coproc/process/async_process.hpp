@@ -87,7 +87,8 @@ class async_process {
 public:
     /// Starts the command, with pipes where it does not say otherwise. When this returns, the program runs; when it
     /// throws spawn_error, none has. Also throws usage_error where there is no loop, and std::bad_alloc.
-    explicit async_process(const command& c, event_loop& loop = event_loop::current()) : async_process(c, loop, start{}) {}
+    explicit async_process(const command& c, event_loop& loop = event_loop::current())
+        : async_process(c, loop, start{}) {}
 
     template <word Program, word... Args>
     explicit async_process(const Program& program, const Args&... args) : async_process(command(program, args...)) {}
@@ -212,7 +213,8 @@ private:
         detail::process_state& s = state();
         if (s.piped[number]) return s;
         std::string message = detail::stdio_names[number];
-        throw usage_error(message.append(" of ").append(s.program).append(" is not piped: say stdio::pipe, or nothing"));
+        throw usage_error(
+            message.append(" of ").append(s.program).append(" is not piped: say stdio::pipe, or nothing"));
     }
 
     static task<result> communicate(detail::process_state& s, std::string input) {

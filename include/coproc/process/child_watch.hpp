@@ -36,7 +36,9 @@ public:
     [[nodiscard]] exit_status status() const noexcept { return ended_ ? ended_->status : exit_status::unknown(); }
     [[nodiscard]] const std::optional<platform::reaped>& ended() const noexcept { return ended_; }
     [[nodiscard]] int pid() const noexcept { return child_.pid(); }
-    [[nodiscard]] clock::duration elapsed() const noexcept { return (reaped() ? ended_at_ : clock::now()) - started_at_; }
+    [[nodiscard]] clock::duration elapsed() const noexcept {
+        return (reaped() ? ended_at_ : clock::now()) - started_at_;
+    }
     [[nodiscard]] event_loop& loop() const noexcept { return *loop_; }
 
     /// Looks whether it has ended, without waiting.

@@ -107,18 +107,30 @@ public:
     // The same verbs on a temporary, so that `command("x").arg("y")` is still a temporary that can be moved from.
 
     template <word Arg>
-    command&& arg(const Arg& a) && { return std::move(arg(a)); }
+    command&& arg(const Arg& a) && {
+        return std::move(arg(a));
+    }
     template <class Range>
-    command&& args(const Range& range) && { return std::move(args(range)); }
+    command&& args(const Range& range) && {
+        return std::move(args(range));
+    }
     template <word Name>
-    command&& arg0(const Name& name) && { return std::move(arg0(name)); }
+    command&& arg0(const Name& name) && {
+        return std::move(arg0(name));
+    }
     template <word Key, word Value>
-    command&& env(const Key& key, const Value& value) && { return std::move(env(key, value)); }
+    command&& env(const Key& key, const Value& value) && {
+        return std::move(env(key, value));
+    }
     template <word Key>
-    command&& unset_env(const Key& key) && { return std::move(unset_env(key)); }
+    command&& unset_env(const Key& key) && {
+        return std::move(unset_env(key));
+    }
     command&& clear_env() && { return std::move(clear_env()); }
     template <word Path>
-    command&& cwd(const Path& directory) && { return std::move(cwd(directory)); }
+    command&& cwd(const Path& directory) && {
+        return std::move(cwd(directory));
+    }
     command&& in(stdio source) && { return std::move(in(std::move(source))); }
     command&& out(stdio sink) && { return std::move(out(std::move(sink))); }
     command&& err(stdio sink) && { return std::move(err(std::move(sink))); }

@@ -15,7 +15,8 @@ public:
         detach, ///< it lives on, also beyond the loop
     };
 
-    constexpr destroy(kind k) noexcept : detach_(k == detach) {} // NOLINT(google-explicit-constructor): on_destroy(destroy::kill)
+    constexpr destroy(kind k) noexcept
+        : detach_(k == detach) {} // NOLINT(google-explicit-constructor): on_destroy(destroy::kill)
 
     /// SIGTERM now, and SIGKILL if it is still there after `grace`, or at the end of the loop.
     template <class Rep, class Period>

@@ -46,7 +46,8 @@ private:
         std::string_view tail = r.err;
         if (tail.size() > longest) tail.remove_prefix(tail.size() - longest);
         while (tail.ends_with('\n')) tail.remove_suffix(1);
-        if (!tail.empty()) text.append(", stderr ").append(tail.size() < r.err.size() ? "ends " : "").append(quoted(tail));
+        if (!tail.empty())
+            text.append(", stderr ").append(tail.size() < r.err.size() ? "ends " : "").append(quoted(tail));
         return text;
     }
 };

@@ -14,8 +14,8 @@ namespace coproc {
 
 struct result {
     exit_status status;
-    std::string out;           ///< what was captured of stdout; empty if it was not piped
-    std::string err;           ///< what was captured of stderr; empty if it was not piped
+    std::string out; ///< what was captured of stdout; empty if it was not piped
+    std::string err; ///< what was captured of stderr; empty if it was not piped
     resource_usage usage;
     clock::duration elapsed{}; ///< from the start until it was reaped
     std::string command_line;  ///< as a shell would read it

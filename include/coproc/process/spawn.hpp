@@ -65,7 +65,8 @@ public:
         if (const command::env_change* change = last_word_on(c, "PATH")) {
             return change->value ? std::optional<std::string_view>(*change->value) : std::nullopt;
         }
-        const char* const inherited = c.env_is_cleared() ? nullptr : std::getenv("PATH"); // NOLINT(concurrency-mt-unsafe)
+        const char* const inherited =
+            c.env_is_cleared() ? nullptr : std::getenv("PATH"); // NOLINT(concurrency-mt-unsafe)
         return inherited != nullptr ? std::optional<std::string_view>(inherited) : std::nullopt;
     }
 
@@ -148,8 +149,8 @@ struct stream_ends {
     platform::pipe_ends pipe = platform::make_pipe();
     if (!pipe.read || !pipe.write) {
         const std::error_code error = platform::last_error();
-        throw spawn_error(spawn_stage::pipe, c.program(), std::string("making a pipe for ") + stdio_names[number] + " failed",
-                          error);
+        throw spawn_error(spawn_stage::pipe, c.program(),
+                          std::string("making a pipe for ") + stdio_names[number] + " failed", error);
     }
     if (number == 0) return {std::move(pipe.write), std::move(pipe.read)};
     return {std::move(pipe.read), std::move(pipe.write)};
@@ -192,7 +193,8 @@ struct stream_ends {
 
     const platform::spawn_outcome outcome = platform::spawn(plan, made.child);
     if (outcome.error != 0) {
-        throw spawn_error(outcome.stage, c.program(), describe(outcome.stage, c), {outcome.error, std::system_category()});
+        throw spawn_error(outcome.stage, c.program(), describe(outcome.stage, c),
+                          {outcome.error, std::system_category()});
     }
     return made;
 }

@@ -27,7 +27,7 @@ namespace coproc {
 /// Lambdas: capture by reference, or nothing. GCC 12 destroys what a temporary lambda in a `co_await` operand has
 /// captured by value twice.
 template <class Body>
-    requires awaitable<std::invoke_result_t<Body&, async_process&>>
+requires awaitable<std::invoke_result_t<Body&, async_process&>>
 [[nodiscard]] task<exit_status> with_process(command what, Body body) {
     constexpr std::chrono::seconds grace(5);
     what.on_destroy(destroy::terminate(grace));

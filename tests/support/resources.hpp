@@ -1,0 +1,46 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+//
+// What must be the same after a test as before: descriptors and children.
+
+#include <dirent.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <set>
+#include <string>
+
+#include "catch.hpp"
+
+/// The numbers of the descriptors that are open now.
+inline std::set<int> open_descriptors() {
+    std::set<int> numbers;
+    DIR* const directory = ::opendir("/dev/fd");
+    while (const dirent* entry = ::readdir(directory)) {
+        if (entry->d_name[0] != '.') numbers.insert(std::stoi(entry->d_name));
+    }
+    numbers.erase(::dirfd(directory));
+    ::closedir(directory);
+    return numbers;
+}
+
+/// True if this process has no child, running or zombie.
+inline bool no_children() {
+    siginfo_t info{};
+    return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD;
+}
+
+/// At the end of its scope, as many descriptors are open as at its beginning and no child is left.
+class nothing_leaks {
+public:
+    nothing_leaks() = default;
+    nothing_leaks(const nothing_leaks&) = delete;
+    nothing_leaks& operator=(const nothing_leaks&) = delete;
+    ~nothing_leaks() {
+        CHECK(open_descriptors() == before_);
+        CHECK(no_children());
+    }
+
+private:
+    std::set<int> before_ = open_descriptors();
+};

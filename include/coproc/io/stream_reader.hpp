@@ -60,7 +60,8 @@ public:
     /// In memory: `feed` puts in, `feed_eof` ends.
     explicit stream_reader(event_loop& loop = event_loop::current()) noexcept : loop_(loop) {}
     /// From a descriptor of its own: a pipe, made non-blocking here, or a file. Never one that a child or the shell
-    /// shares, such as 0: they would find it non-blocking.
+    /// shares, such as 0: they would find it non-blocking. Throws
+    /// std::system_error.
     explicit stream_reader(unique_fd fd, event_loop& loop = event_loop::current()) : loop_(loop) {
         open(std::move(fd));
     }
@@ -129,10 +130,10 @@ public:
 
     // For whoever owns the stream.
 
-    /// Reads from `fd` from now on. Throws std::system_error.
-    void open(unique_fd fd) {
-        if (!platform::set_nonblocking(fd.get())) throw std::system_error(platform::last_error(), "fcntl");
+    /// Reads from `fd`, which must be non-blocking, from now on.
+    void open(unique_fd fd) noexcept {
         fd_ = std::move(fd);
+        eof_ = false;
     }
     void join(stream_group& group) noexcept {
         group_ = &group;

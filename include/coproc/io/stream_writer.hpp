@@ -42,7 +42,7 @@ public:
 
     /// Closed, until `open`.
     explicit stream_writer(event_loop& loop = event_loop::current()) noexcept : loop_(loop) {}
-    /// To a descriptor of its own: a pipe, made non-blocking here, or a file.
+    /// To a descriptor of its own: a pipe, made non-blocking here, or a file. Throws std::system_error.
     explicit stream_writer(unique_fd fd, event_loop& loop = event_loop::current()) : loop_(loop) {
         open(std::move(fd));
     }
@@ -106,9 +106,8 @@ public:
 
     // For whoever owns the stream.
 
-    /// Writes to `fd` from now on. Throws std::system_error.
-    void open(unique_fd fd) {
-        if (!platform::set_nonblocking(fd.get())) throw std::system_error(platform::last_error(), "fcntl");
+    /// Writes to `fd`, which must be non-blocking, from now on.
+    void open(unique_fd fd) noexcept {
         platform::expect_no_sigpipe(fd.get());
         fd_ = std::move(fd);
         closing_ = false;

@@ -19,7 +19,9 @@ public:
     explicit child(pid_t pid) noexcept : pid_(pid) {}
 
     [[nodiscard]] int pid() const noexcept { return pid_; }
-    bool send_signal(int number) const noexcept { return ::kill(pid_, number) == 0; }
+    bool send_signal(int number) const noexcept {
+        return pid_ > 0 && ::kill(pid_, number) == 0; // kill(-1) would be everybody
+    }
     [[nodiscard]] std::optional<reaped> try_reap() noexcept { return reap_by_pid(pid_, WNOHANG); }
     [[nodiscard]] reaped reap() noexcept { return reap_by_pid(pid_, 0).value_or(reaped{}); }
 

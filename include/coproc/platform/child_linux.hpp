@@ -30,7 +30,7 @@ public:
     [[nodiscard]] int exit_fd() const noexcept { return pidfd_.get(); }
 
     bool send_signal(int number) const noexcept {
-        if (!pidfd_) return ::kill(pid_, number) == 0;
+        if (!pidfd_) return pid_ > 0 && ::kill(pid_, number) == 0; // kill(-1) would be everybody
         return ::syscall(SYS_pidfd_send_signal, pidfd_.get(), number, nullptr, 0U) == 0;
     }
 
@@ -45,7 +45,8 @@ private:
         rusage usage{};
         long result = 0;
         do {
-            result = ::syscall(SYS_waitid, wait_by_pidfd, pidfd_.get(), &info, WEXITED | options, &usage);
+            // __WALL: until it has executed a program, its exit signal is not SIGCHLD, and it may be killed that early.
+            result = ::syscall(SYS_waitid, wait_by_pidfd, pidfd_.get(), &info, WEXITED | __WALL | options, &usage);
         } while (result < 0 && errno == EINTR); // a pidfd never names another process, so repeating is safe
         if (result < 0) return reaped{}; // ECHILD: reaped behind our back, or auto-reaped since SIGCHLD is ignored
         if (info.si_pid == 0) return std::nullopt;

@@ -46,7 +46,10 @@ struct pipe_ends {
 }
 
 /// For our end of a pipe only: O_NONBLOCK belongs to the open file description, and a description that a child or
-/// the shell shares would become non-blocking for them as well.
-[[nodiscard]] inline bool set_nonblocking(int fd) noexcept { return ::fcntl(fd, F_SETFL, O_NONBLOCK) == 0; }
+/// the shell shares would become non-blocking for them as well. Throws std::system_error.
+[[nodiscard]] inline unique_fd nonblocking(unique_fd fd) {
+    if (::fcntl(fd.get(), F_SETFL, O_NONBLOCK) != 0) throw std::system_error(last_error(), "fcntl");
+    return fd;
+}
 
 } // namespace coproc::platform

@@ -32,16 +32,16 @@ inline void expect_no_sigpipe(int) noexcept {}
 [[nodiscard]] inline ssize_t write_without_sigpipe(int fd, const char* data, std::size_t size) noexcept {
     sigset_t sigpipe;
     sigset_t before;
-    ::sigemptyset(&sigpipe);
-    ::sigaddset(&sigpipe, SIGPIPE);
+    sigemptyset(&sigpipe);
+    sigaddset(&sigpipe, SIGPIPE);
     ::pthread_sigmask(SIG_BLOCK, &sigpipe, &before);
 
     // One that was pending already is the host's, and signals do not queue: ours would melt into it.
     bool was_pending = false;
-    if (::sigismember(&before, SIGPIPE) == 1) {
+    if (sigismember(&before, SIGPIPE) == 1) {
         sigset_t pending;
         ::sigpending(&pending);
-        was_pending = ::sigismember(&pending, SIGPIPE) == 1;
+        was_pending = sigismember(&pending, SIGPIPE) == 1;
     }
 
     const ssize_t written = ::write(fd, data, size);
@@ -50,7 +50,7 @@ inline void expect_no_sigpipe(int) noexcept {}
         sigset_t pending;
         ::sigpending(&pending);
         int taken = 0;
-        if (::sigismember(&pending, SIGPIPE) == 1) ::sigwait(&sigpipe, &taken);
+        if (sigismember(&pending, SIGPIPE) == 1) ::sigwait(&sigpipe, &taken);
     }
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     errno = error;

@@ -56,13 +56,13 @@ inline void reset_signals(spawn_settings& s) noexcept {
 #if defined(__APPLE__)
     flags |= POSIX_SPAWN_CLOEXEC_DEFAULT;
 #endif
-    sigset_t none;
+    sigset_t none; // these are macros on macOS, which `::` would break
     sigset_t all;
-    ::sigemptyset(&none);
-    ::sigfillset(&all);
+    sigemptyset(&none);
+    sigfillset(&all);
 #if defined(__APPLE__)
-    ::sigdelset(&all, SIGKILL); // refused there, and pointless anywhere
-    ::sigdelset(&all, SIGSTOP);
+    sigdelset(&all, SIGKILL); // refused there, and pointless anywhere
+    sigdelset(&all, SIGSTOP);
 #endif
     s.then([&] { return ::posix_spawnattr_setflags(&s.attributes, flags); });
     s.then([&] { return ::posix_spawnattr_setsigmask(&s.attributes, &none); });

@@ -27,6 +27,7 @@
 #include "../io/stream_writer.hpp"
 #include "child_watch.hpp"
 #include "command.hpp"
+#include "process_error.hpp"
 #include "result.hpp"
 #include "spawn.hpp"
 #include "stop.hpp"
@@ -37,12 +38,20 @@ namespace detail {
 // What stays in one place while the async_process is moved about, and what the loop inherits when it is destroyed.
 class process_state final : public child_watch {
 public:
-    process_state(const command& c, spawned made, event_loop& loop)
-        : child_watch(loop, std::move(made.child), c.on_destroy()), program(c.program()), command_line(c.to_string()),
-          in(loop), out(loop), err(loop) {
-        if (made.ours[0]) in.open(std::move(made.ours[0])), piped[0] = true;
-        if (made.ours[1]) out.open(std::move(made.ours[1])), piped[1] = true;
-        if (made.ours[2]) err.open(std::move(made.ours[2])), piped[2] = true;
+    process_state(const command& c, event_loop& loop)
+        : child_watch(loop, c.on_destroy()), program(c.program()), command_line(c.to_string()), in(loop), out(loop),
+          err(loop) {
+        in.name({"stdin", program});
+        out.name({"stdout", program});
+        err.name({"stderr", program});
+    }
+
+    /// From here on the program runs, so nothing may fail.
+    void start(spawned made) noexcept {
+        child_watch::start(std::move(made.child));
+        if (made.ours[0]) connect(in, std::move(made.ours[0]), 0);
+        if (made.ours[1]) connect(out, std::move(made.ours[1]), 1);
+        if (made.ours[2]) connect(err, std::move(made.ours[2]), 2);
     }
 
     std::string program;
@@ -56,6 +65,14 @@ public:
         in.abort();
         out.close();
         err.close();
+    }
+
+private:
+    template <class Stream>
+    void connect(Stream& stream, unique_fd fd, std::size_t number) noexcept {
+        stream.open(std::move(fd));
+        stream.join(group);
+        piped[number] = true;
     }
 };
 
@@ -87,8 +104,7 @@ class async_process {
 public:
     /// Starts the command, with pipes where it does not say otherwise. When this returns, the program runs; when it
     /// throws spawn_error, none has. Also throws usage_error where there is no loop, and std::bad_alloc.
-    explicit async_process(const command& c, event_loop& loop = event_loop::current())
-        : async_process(c, loop, start{}) {}
+    explicit async_process(const command& c, event_loop& loop = event_loop::current()) : state_(start(c, loop)) {}
 
     template <word Program, word... Args>
     explicit async_process(const Program& program, const Args&... args) : async_process(command(program, args...)) {}
@@ -183,7 +199,6 @@ public:
     [[nodiscard]] stream_reader& err() const { return piped(2).err; }
 
 private:
-    struct start {};
     struct abandon {
         void operator()(detail::process_state* state) const noexcept {
             state->close_streams();
@@ -191,18 +206,10 @@ private:
         }
     };
 
-    async_process(const command& c, event_loop& loop, start)
-        : state_(new detail::process_state(c, detail::spawn(c, stdio::pipe), loop)) {
-        name_streams(*state_);
-    }
-
-    static void name_streams(detail::process_state& s) noexcept {
-        s.in.name({"stdin", s.program});
-        s.out.name({"stdout", s.program});
-        s.err.name({"stderr", s.program});
-        s.in.join(s.group);
-        if (s.piped[1]) s.out.join(s.group);
-        if (s.piped[2]) s.err.join(s.group);
+    static std::unique_ptr<detail::process_state, abandon> start(const command& c, event_loop& loop) {
+        auto state = std::make_unique<detail::process_state>(c, loop); // all that it needs, before the program runs
+        state->start(detail::spawn(c, stdio::pipe));
+        return std::unique_ptr<detail::process_state, abandon>(state.release());
     }
 
     [[nodiscard]] detail::process_state& state() const {

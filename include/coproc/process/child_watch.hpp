@@ -25,12 +25,16 @@ namespace coproc::detail {
 
 class child_watch : event_target, loop_resident {
 public:
-    child_watch(event_loop& loop, platform::child child, destroy on_destroy) noexcept
-        : loop_(&loop), child_(std::move(child)), on_destroy_(on_destroy) {
-        loop.adopt(*this);
-    }
+    child_watch(event_loop& loop, destroy on_destroy) noexcept : loop_(&loop), on_destroy_(on_destroy) {}
     child_watch(const child_watch&) = delete;
     child_watch& operator=(const child_watch&) = delete;
+
+    /// It runs from now on.
+    void start(platform::child child) noexcept {
+        child_ = std::move(child);
+        started_at_ = clock::now();
+        loop_->adopt(*this);
+    }
 
     [[nodiscard]] bool reaped() const noexcept { return ended_.has_value(); }
     [[nodiscard]] exit_status status() const noexcept { return ended_ ? ended_->status : exit_status::unknown(); }
@@ -164,7 +168,7 @@ private:
     alarm look_again_{*this, &child_watch::on_look_again};
     alarm grace_over_{*this, &child_watch::on_grace_over};
     clock::duration look_interval_ = std::chrono::microseconds(100);
-    clock::time_point started_at_ = clock::now();
+    clock::time_point started_at_;
     clock::time_point ended_at_;
     destroy on_destroy_;
     bool abandoned_ = false;

@@ -20,11 +20,9 @@ struct result {
     clock::duration elapsed{}; ///< from the start until it was reaped
     std::string command_line;  ///< as a shell would read it
 
-    /// Throws exit_error unless the status is a success; otherwise the result itself.
+    /// The result itself if the status is a success; throws exit_error if not. (In process_error.hpp.)
     const result& check() const&;
     result check() &&;
 };
 
 } // namespace coproc
-
-#include "process_error.hpp" // IWYU pragma: export

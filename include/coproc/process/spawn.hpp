@@ -152,8 +152,8 @@ struct stream_ends {
         throw spawn_error(spawn_stage::pipe, c.program(),
                           std::string("making a pipe for ") + stdio_names[number] + " failed", error);
     }
-    if (number == 0) return {std::move(pipe.write), std::move(pipe.read)};
-    return {std::move(pipe.read), std::move(pipe.write)};
+    if (number == 0) return {platform::nonblocking(std::move(pipe.write)), std::move(pipe.read)};
+    return {platform::nonblocking(std::move(pipe.read)), std::move(pipe.write)};
 }
 
 // ---- all of it ----

@@ -42,30 +42,33 @@ public:
     timed_wait_awaiter(detail::child_watch& child, stream_group& group, clock::duration timeout) noexcept
         : child_(&child), group_(&group), timeout_(timeout) {}
     timed_wait_awaiter(timed_wait_awaiter&&) noexcept = default;
-    ~timed_wait_awaiter() { child_->loop().remove(*this); }
+    ~timed_wait_awaiter() {
+        if (loop_ != nullptr) loop_->remove(*this);
+    }
 
     bool await_ready() const noexcept {
         return child_->reaped() || (timeout_ <= clock::duration::zero() && (child_->poll(), true));
     }
     void await_suspend(std::coroutine_handle<> handle) {
         coroutine = handle;
-        child_->loop().add(*this, deadline_after(timeout_));
+        loop_ = &child_->loop();
+        loop_->add(*this, deadline_after(timeout_));
         child_->add(*this);
         stay_.enter(group_);
     }
     std::optional<exit_status> await_resume() noexcept {
         stay_.leave();
-        child_->loop().remove(*this);
         if (!child_->reaped()) return std::nullopt;
         return child_->status();
     }
 
 private:
-    void on_timer() noexcept override { child_->loop().schedule(*this); }
+    void on_timer() noexcept override { loop_->schedule(*this); }
 
     detail::child_watch* child_;
     stream_group* group_;
     clock::duration timeout_;
+    event_loop* loop_ = nullptr; // once it waits
     group_stay stay_;
 };
 

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// The plan of the house, held against the #include lines.
+#include <map>
+#include <regex>
+#include <set>
+#include <string>
+
+#include "architecture/source_tree.hpp"
+#include "support/catch.hpp"
+
+namespace {
+
+// Each floor, and the floors below it that it may use.
+const std::map<std::string, std::set<std::string>>& plan() {
+    static const std::map<std::string, std::set<std::string>> floors{
+        {"core", {}},
+        {"platform", {"core"}},
+        {"coro", {"core"}},
+        {"loop", {"core", "platform", "coro"}},
+        {"io", {"core", "platform", "coro", "loop"}},
+        {"data", {"core"}},
+        {"process", {"core", "platform", "coro", "loop", "io", "data"}},
+        {"jobs", {"core", "platform", "coro", "loop", "io", "data", "process"}},
+    };
+    return floors;
+}
+
+std::string floor_of(const std::filesystem::path& header) { return header.parent_path().filename().string(); }
+
+// The paths of its own project that a header includes, normalised.
+std::vector<std::filesystem::path> own_includes(const std::filesystem::path& header) {
+    static const std::regex include("\\s*#\\s*include\\s+\"([^\"]+)\".*");
+    std::vector<std::filesystem::path> found;
+    for (const std::string& line : source_tree::lines(header)) {
+        std::smatch match;
+        if (std::regex_match(line, match, include)) {
+            found.push_back((header.parent_path() / match[1].str()).lexically_normal());
+        }
+    }
+    return found;
+}
+
+} // namespace
+
+TEST_CASE("a floor includes only the floors below it", "[architecture]") {
+    std::size_t checked = 0;
+    for (const auto& header : source_tree::files("include/coproc", {".hpp"})) {
+        INFO(header);
+        const std::string here = floor_of(header);
+        REQUIRE(plan().count(here) == 1);
+        for (const auto& included : own_includes(header)) {
+            INFO("includes " << included);
+            CHECK(std::filesystem::exists(included));
+            const std::string there = floor_of(included);
+            CHECK((there == here || plan().at(here).count(there) == 1));
+            ++checked;
+        }
+    }
+    CHECK(checked > 50); // the test itself reads something
+}
+
+TEST_CASE("no header includes itself by way of others", "[architecture]") {
+    std::map<std::filesystem::path, int> state; // 1 on the way, 2 done
+    std::function<void(const std::filesystem::path&)> visit = [&](const std::filesystem::path& header) {
+        if (state[header] == 2) return;
+        INFO(header);
+        REQUIRE(state[header] == 0);
+        state[header] = 1;
+        for (const auto& included : own_includes(header)) visit(included);
+        state[header] = 2;
+    };
+    for (const auto& header : source_tree::files("include/coproc", {".hpp"})) visit(header);
+}
+
+TEST_CASE("only platform knows what system this is", "[architecture]") {
+    static const std::regex conditional("\\s*#\\s*(if|ifdef|ifndef|elif|else)\\b.*");
+    for (const auto& header : source_tree::files("include", {".hpp"})) {
+        if (floor_of(header) == "platform") continue;
+        for (const std::string& line : source_tree::lines(header)) {
+            INFO(header << ": " << line);
+            CHECK_FALSE(std::regex_match(line, conditional));
+        }
+    }
+}
+
+TEST_CASE("the umbrella names every header that a user may include", "[architecture]") {
+    const std::string umbrella = source_tree::read(source_tree::root() / "include/coproc.hpp");
+    std::string reached; // what the umbrella names, and what those include
+    std::set<std::filesystem::path> seen;
+    std::function<void(const std::filesystem::path&)> visit = [&](const std::filesystem::path& header) {
+        if (!seen.insert(header).second) return;
+        for (const auto& included : own_includes(header)) visit(included);
+    };
+    visit(source_tree::root() / "include/coproc.hpp");
+    for (const auto& header : source_tree::files("include/coproc", {".hpp"})) {
+        if (floor_of(header) == "platform") continue; // those of other systems are not reached
+        INFO(header);
+        CHECK(seen.count(header) == 1);
+    }
+}
+
+TEST_CASE("a header begins as all do and stays within 120 columns", "[architecture]") {
+    for (const auto& header : source_tree::files("include", {".hpp"})) {
+        INFO(header);
+        const std::vector<std::string> lines = source_tree::lines(header);
+        REQUIRE(lines.size() > 4);
+        CHECK(lines[0] == "#pragma once");
+        CHECK(lines[1] == "// SPDX-License-Identifier: BSL-1.0");
+        CHECK(lines[2] == "//");
+        for (const std::string& line : lines) {
+            INFO(line);
+            // Bytes that continue a UTF-8 character take no column.
+            const auto columns = std::count_if(line.begin(), line.end(), [](char c) { return (c & 0xC0) != 0x80; });
+            CHECK(columns <= 120);
+        }
+    }
+}
+
+TEST_CASE("headers use no names that C takes as macros", "[architecture]") {
+    static const std::regex standard_stream("[^\\w\"'`](stdin|stdout|stderr)\\s*[(;={]");
+    for (const auto& header : source_tree::files("include", {".hpp"})) {
+        for (std::string line : source_tree::lines(header)) {
+            line = line.substr(0, line.find("//"));
+            INFO(header << ": " << line);
+            CHECK_FALSE(std::regex_search(line, standard_stream));
+        }
+    }
+}
+
+TEST_CASE("headers use only the standard library and the system", "[architecture]") {
+    static const std::regex include("\\s*#\\s*include\\s+<([^>]+)>.*");
+    static const std::regex foreign("(boost|fmt|asio|catch2|nlohmann|gtest|uv)[./].*");
+    for (const auto& header : source_tree::files("include", {".hpp"})) {
+        for (const std::string& line : source_tree::lines(header)) {
+            std::smatch match;
+            if (!std::regex_match(line, match, include)) continue;
+            INFO(header << ": " << line);
+            CHECK_FALSE(std::regex_match(match[1].str(), foreign));
+            CHECK(match[1].str() != "ranges"); // clang 14 cannot compile libstdc++'s (LLVM 44178)
+            CHECK(match[1].str() != "source_location");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Every example is run, and what it prints is checked.
+#include <coproc.hpp>
+
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <set>
+#include <string>
+
+#include "support/catch.hpp"
+#include "support/resources.hpp"
+
+using namespace coproc;
+
+namespace {
+
+std::string output_of(const std::string& example) {
+    const nothing_leaks check;
+    const auto talk = [](std::string path) -> task<result> {
+        async_process process(command(path).in(stdio::null));
+        co_return co_await process.communicate();
+    };
+    const result r = run(talk(std::string(COPROC_TEST_EXAMPLES) + "/" + example));
+    CHECK(r.err.empty());
+    CHECK(r.status.to_string() == "exited with code 0");
+    return r.out;
+}
+
+bool matches(const std::string& text, const std::string& pattern) {
+    INFO(text);
+    const bool matched = std::regex_match(text, std::regex(pattern));
+    CHECK(matched);
+    return matched;
+}
+
+} // namespace
+
+TEST_CASE("quickstart streams and talks and loses patience", "[examples][process]") {
+    const std::string facts = ", [0-9]+ us of CPU, at most [1-9][0-9]* KiB of memory\n";
+    matches(output_of("quickstart"), "[1-9][0-9]* lines, the longest has [1-9][0-9]* characters\n"
+                                     "  ls -l /usr/bin: exited with code 0" +
+                                         facts +
+                                         "6 \\* 7 = 42\n7 \\* 7 = 49\n8 \\* 7 = 56\n"
+                                         "  sh: exited with code 0" +
+                                         facts +
+                                         "still running after 100 ms: stopped\n"
+                                         "  sleep 60: killed by SIGTERM" +
+                                         facts);
+}
+
+TEST_CASE("stream_lines prints each line under its stream's name", "[examples][process]") {
+    const std::string out = output_of("stream_lines");
+    std::multiset<std::string> lines;
+    for (std::size_t at = 0; at < out.size();) {
+        const std::size_t end = out.find('\n', at);
+        lines.insert(out.substr(at, end - at));
+        at = end + 1;
+    }
+    CHECK(lines == std::multiset<std::string>{"5 lines", "first: one", "first: three", "first: two", "second: out",
+                                              "second, stderr: err"});
+    CHECK(out.find("first: one") < out.find("first: two"));
+    CHECK(out.find("first: two") < out.find("first: three"));
+}
+
+TEST_CASE("interactive holds its dialogue", "[examples][process]") {
+    CHECK(output_of("interactive") == "40 + 2 is 42\nthe name is coproc\nsh exited with code 0\n");
+}
+
+TEST_CASE("timeout_and_stop waits and gives up and stops", "[examples][process]") {
+    CHECK(output_of("timeout_and_stop") == "sleep: still running, and nothing is lost by asking\n"
+                                           "sleep: killed by SIGTERM\n"
+                                           "cat: said nothing for 50 ms\n"
+                                           "cat: here I am\n"
+                                           "stubborn: killed by SIGKILL\n");
+}
+
+TEST_CASE("own_coroutine_type awaits a child in a foreign coroutine", "[examples][process]") {
+    CHECK(output_of("own_coroutine_type") == "NO FRAMEWORK REQUIRED\ntr exited with code 0\n");
+}
+
+TEST_CASE("nested_loop is a guest that does not hold up its host", "[examples][process]") {
+    matches(output_of("nested_loop"), "(guest: waiting\n)*"
+                                      "guest: sleep exited with code 0\n"
+                                      "host: ticked all the while\n");
+}
+
+TEST_CASE("every example is under 60 lines and is run here", "[examples]") {
+    std::set<std::string> found;
+    const std::filesystem::path root(COPROC_SOURCE_DIR);
+    for (const auto& entry : std::filesystem::directory_iterator(root / "examples")) {
+        if (entry.path().extension() != ".cpp") continue;
+        std::ifstream file(entry.path());
+        std::size_t count = 0;
+        for (std::string line; std::getline(file, line);) ++count;
+        INFO(entry.path());
+        CHECK(count < 60);
+        found.insert(entry.path().stem().string());
+    }
+    std::ifstream self(root / "tests/examples/examples.test.cpp");
+    const std::string text{std::istreambuf_iterator<char>(self), {}};
+    for (const std::string& name : found) {
+        INFO(name);
+        CHECK(text.find("output_of(\"" + name + "\")") != std::string::npos);
+    }
+}

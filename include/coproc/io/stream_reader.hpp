@@ -33,6 +33,7 @@
 #include "../core/line_buffer.hpp"
 #include "../core/unique_fd.hpp"
 #include "../loop/event_loop.hpp"
+#include "../platform/pipe.hpp"
 #include "stream_group.hpp"
 #include "stream_name.hpp"
 
@@ -60,10 +61,9 @@ public:
     /// In memory: `feed` puts in, `feed_eof` ends.
     explicit stream_reader(event_loop& loop = event_loop::current()) noexcept : loop_(loop) {}
     /// From a descriptor of its own: a pipe, made non-blocking here, or a file. Never one that a child or the shell
-    /// shares, such as 0: they would find it non-blocking. Throws
-    /// std::system_error.
+    /// shares, such as 0: they would find it non-blocking. Throws std::system_error.
     explicit stream_reader(unique_fd fd, event_loop& loop = event_loop::current()) : loop_(loop) {
-        open(std::move(fd));
+        open(platform::nonblocking(std::move(fd)));
     }
     stream_reader(const stream_reader&) = delete;
     stream_reader& operator=(const stream_reader&) = delete;

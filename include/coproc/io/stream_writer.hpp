@@ -22,6 +22,7 @@
 #include "../core/line_buffer.hpp"
 #include "../core/unique_fd.hpp"
 #include "../loop/event_loop.hpp"
+#include "../platform/pipe.hpp"
 #include "../platform/sigpipe.hpp"
 #include "stream_group.hpp"
 #include "stream_name.hpp"
@@ -44,7 +45,7 @@ public:
     explicit stream_writer(event_loop& loop = event_loop::current()) noexcept : loop_(loop) {}
     /// To a descriptor of its own: a pipe, made non-blocking here, or a file. Throws std::system_error.
     explicit stream_writer(unique_fd fd, event_loop& loop = event_loop::current()) : loop_(loop) {
-        open(std::move(fd));
+        open(platform::nonblocking(std::move(fd)));
     }
     stream_writer(const stream_writer&) = delete;
     stream_writer& operator=(const stream_writer&) = delete;

@@ -60,11 +60,11 @@ public:
     /// usage_error.
     [[nodiscard]] write_awaiter write_all(std::string_view bytes);
 
-    /// Writes what the pipe takes now and buffers the rest. Throws stream_error if an earlier write has failed.
+    /// Writes what the pipe takes now and buffers the rest. Throws stream_error if an earlier write has failed;
+    /// usage_error while a `write_all` waits, whose bytes it would overtake.
     void write(std::string_view bytes) {
-        check_open();
-        check_error();
-        if (current_ == nullptr && buffer_.empty()) push(bytes);
+        check_ready();
+        if (buffer_.empty()) push(bytes);
         check_error();
         buffer_.append(bytes);
         if (!bytes.empty()) watch();
@@ -123,8 +123,10 @@ public:
     }
 
 private:
-    void check_open() const {
+    void check_ready() const {
         if (closing_ || (!fd_ && !error_)) throw usage_error(name_.to_string() + ": written to after close()");
+        check_error();
+        if (current_ != nullptr) throw usage_error(name_.to_string() + ": a second write while a write_all waits");
     }
     void check_error() const {
         if (error_) throw stream_error("write", name_.to_string(), error_);
@@ -216,11 +218,7 @@ private:
 class stream_writer::write_awaiter : parked_write {
 public:
     bool await_ready() {
-        writer_->check_open();
-        writer_->check_error();
-        if (writer_->current_ != nullptr) {
-            throw usage_error(writer_->name_.to_string() + ": a second write_all while the first one waits");
-        }
+        writer_->check_ready();
         if (rest.empty()) return true;
         if (writer_->watched_ == 0) writer_->writable_ = true; // without events nobody can know better: try
         if (writer_->buffer_.empty()) writer_->push(rest);

@@ -308,7 +308,7 @@ task<figures> pingpong(const parameters& given) {
         ball.front() = static_cast<char>('a' + i % 26); // so that an old one is not taken for this one
         co_await child.write_stdin(ball);
         const std::optional<std::string> back = co_await child.read_line();
-        expect(back && *back + '\n' == ball, "echo");
+        expect(back && back->size() + 1 == ball.size() && ball.starts_with(*back), "echo");
     }
     child.close_stdin();
     const exit_status status = co_await child.wait();

@@ -52,8 +52,9 @@ namespace coproc {
     return {static_cast<int>(value), error_category()};
 }
 
-/// `text` between double quotes, with control characters made visible, so that a message stays on one line.
-[[nodiscard]] inline std::string quoted(std::string_view text) {
+/// `text` between double quotes, with control characters made visible, so that a message stays on one line. (Not
+/// "quoted": an unqualified call would find std::quoted, too, where a user includes <iomanip>.)
+[[nodiscard]] inline std::string in_quotes(std::string_view text) {
     constexpr char digits[] = "0123456789abcdef";
     std::string out = "\"";
     for (const char c : text) {
@@ -100,7 +101,7 @@ private:
     static std::string word(std::string_view operation, std::string_view subject, std::string_view detail,
                             std::error_code code) {
         std::string text = "cannot ";
-        text.append(operation).append(" ").append(quoted(subject));
+        text.append(operation).append(" ").append(in_quotes(subject));
         if (!detail.empty()) text.append(": ").append(detail);
         text.append(": ").append(code.message());
         return text;

@@ -195,6 +195,8 @@ private:
             release_descriptor(); // nothing more will come of it; it may be one of many
         } else if (errno == EAGAIN) {
             readable_ = false;
+            if (buffer_.empty())
+                buffer_.clear(); // a stream that is waited for, one of thousands perhaps, holds no memory
         } else if (errno != EINTR) {
             fail(platform::last_error());
         }

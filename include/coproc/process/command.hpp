@@ -162,7 +162,7 @@ private:
         std::string text = detail::checked(key, "environment key");
         if (text.empty()) throw std::invalid_argument("an environment key is empty");
         if (text.find('=') != std::string::npos) {
-            throw std::invalid_argument("the environment key " + quoted(text) + " contains a '='");
+            throw std::invalid_argument("the environment key " + in_quotes(text) + " contains a '='");
         }
         return text;
     }

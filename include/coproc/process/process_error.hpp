@@ -47,7 +47,7 @@ private:
         if (tail.size() > longest) tail.remove_prefix(tail.size() - longest);
         while (tail.ends_with('\n')) tail.remove_suffix(1);
         if (!tail.empty())
-            text.append(", stderr ").append(tail.size() < r.err.size() ? "ends " : "").append(quoted(tail));
+            text.append(", stderr ").append(tail.size() < r.err.size() ? "ends " : "").append(in_quotes(tail));
         return text;
     }
 };

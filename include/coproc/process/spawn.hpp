@@ -137,7 +137,7 @@ struct stream_ends {
     if (!file) {
         const std::error_code error = platform::last_error();
         throw spawn_error(spawn_stage::redirect, c.program(),
-                          "opening " + quoted(path) + " for " + stdio_names[number] + " failed", error);
+                          "opening " + in_quotes(path) + " for " + stdio_names[number] + " failed", error);
     }
     return file;
 }
@@ -162,7 +162,7 @@ struct stream_ends {
     switch (stage) {
     case spawn_stage::pipe: return "making a pipe failed";
     case spawn_stage::redirect: return "placing stdin, stdout and stderr failed";
-    case spawn_stage::cwd: return "changing to the directory " + quoted(c.cwd()) + " failed";
+    case spawn_stage::cwd: return "changing to the directory " + in_quotes(c.cwd()) + " failed";
     case spawn_stage::fork: return "creating a process failed";
     case spawn_stage::exec: break;
     }

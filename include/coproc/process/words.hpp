@@ -38,7 +38,8 @@ template <word T>
     std::string text = to_word(w);
     if (text.find('\0') == std::string::npos) return text;
     std::string message("the ");
-    throw std::invalid_argument(message.append(what).append(" ").append(quoted(text)).append(" contains a NUL byte"));
+    throw std::invalid_argument(
+        message.append(what).append(" ").append(in_quotes(text)).append(" contains a NUL byte"));
 }
 
 } // namespace detail

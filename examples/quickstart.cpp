@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // Three commands of this machine: one streams, one answers, one takes too long; each is accounted for.
-#include <coproc.hpp>
-
 #include <algorithm>
+#include <coproc.hpp>
 #include <iostream>
 
 using namespace coproc;

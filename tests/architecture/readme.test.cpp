@@ -52,8 +52,8 @@ TEST_CASE("each C++ block of the README is a part of the example it names", "[ar
 
 TEST_CASE("CI runs the test command of the README as it stands", "[architecture]") {
     const std::string ci = source_tree::read(source_tree::root() / ".ci/run");
-    CHECK(ci.find("readme_command tests") != std::string::npos);
-    CHECK(ci.find("readme_command demo") != std::string::npos);
+    CHECK(ci.find("run_readme tests") != std::string::npos);
+    CHECK(ci.find("run_readme demo") != std::string::npos);
     std::size_t commands = 0;
     for (const code_block& block : code_blocks(source_tree::root() / "README.md")) {
         if (block.source == "demo" || block.source == "tests") ++commands;

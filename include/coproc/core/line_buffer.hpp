@@ -30,7 +30,7 @@ public:
 
     /// A free tail of at least `n` bytes to read into; `commit` says how many came. Throws std::bad_alloc.
     [[nodiscard]] std::span<char> prepare(std::size_t n) {
-        if (empty() && !pinned_) head_ = tail_ = scanned_ = 0;
+        if (empty() && !is_seen()) head_ = tail_ = scanned_ = 0;
         if (capacity_ - tail_ < n) make_room(n);
         return {storage_.get() + tail_, capacity_ - tail_};
     }
@@ -68,7 +68,7 @@ public:
 
     /// Forgets the unread bytes and gives the memory back.
     void clear() noexcept {
-        if (pinned_ && !retired_) retired_ = std::move(storage_);
+        if (is_seen()) retired_ = std::move(storage_);
         storage_.reset();
         head_ = tail_ = scanned_ = capacity_ = 0;
     }
@@ -76,13 +76,15 @@ public:
 private:
     static constexpr std::size_t smallest = 4096;
 
+    // Somebody may be looking at the block that is in use. Once it is retired, the one in its place is ours to change.
+    [[nodiscard]] bool is_seen() const noexcept { return pinned_ && !retired_; }
+
     void make_room(std::size_t n) {
-        if (!pinned_ && capacity_ - size() >= n && size() <= capacity_ / 2) {
-            // Moving at most half of it, and only when it is full, keeps the cost per byte constant.
-            if (!empty()) std::memmove(storage_.get(), storage_.get() + head_, size());
-        } else {
-            move_to(std::max({smallest, 2 * capacity_, size() + n}));
-        }
+        // Moving at most half of it, and only when it is full, keeps the cost per byte constant.
+        const bool large_enough = capacity_ - size() >= n && size() <= capacity_ / 2;
+        if (!large_enough) move_to(std::max({smallest, 2 * capacity_, size() + n}));
+        else if (is_seen()) move_to(capacity_);
+        else if (!empty()) std::memmove(storage_.get(), storage_.get() + head_, size());
         tail_ = size();
         head_ = 0;
     }
@@ -90,8 +92,7 @@ private:
     void move_to(std::size_t capacity) {
         std::unique_ptr<char[]> larger(new char[capacity]); // not make_unique: that would clear it first
         if (!empty()) std::memcpy(larger.get(), storage_.get() + head_, size());
-        // The first block that was handed out is the one somebody may still be looking at.
-        if (pinned_ && !retired_) retired_ = std::move(storage_);
+        if (is_seen()) retired_ = std::move(storage_);
         storage_ = std::move(larger);
         capacity_ = capacity;
     }

@@ -48,8 +48,8 @@ public:
         value_ = nullptr;
         return {};
     }
-    hand_over yield_value(T& value) noexcept {
-        value_ = std::addressof(value);
+    hand_over yield_value(const T& value) { // by name: the author keeps his
+        value_ = std::addressof(copy_.emplace(value));
         return {};
     }
     hand_over yield_value(T&& value) noexcept { // lives in the frame until the generator is resumed
@@ -77,6 +77,7 @@ public:
 
 private:
     T* value_ = nullptr;
+    std::optional<T> copy_;
     std::coroutine_handle<> consumer_;
     std::exception_ptr error_;
     bool stepping_ = false;

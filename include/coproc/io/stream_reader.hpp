@@ -43,7 +43,7 @@ class line_stream;
 
 /// Stays where it is made: coroutines park on it. One read at a time: a second one, while the first waits, is a
 /// usage_error.
-class stream_reader : event_target, stream_group::member {
+class stream_reader final : event_target, stream_group::member {
     // What a read waits for. The end of the stream, or an error, satisfies everything.
     struct demand {
         enum class kind { some, exactly, delimiter, line, all };
@@ -97,6 +97,9 @@ public:
 
     /// Everything up to the end of the stream.
     [[nodiscard]] read_awaiter<std::string> read_all();
+
+    /// Completes at the end of the stream, too, and takes nothing: what came is there to be read.
+    [[nodiscard]] read_awaiter<void> wait_eof();
 
     /// `while (auto line = co_await s.next())`: the lines as views, by `next_line`.
     [[nodiscard]] line_stream lines() noexcept;
@@ -231,6 +234,11 @@ private:
     }
     void stop_collecting() noexcept override { collecting_ = false; }
 
+    // A read stops at what it asked for, perhaps in mid-pipe, and no event will tell of the rest.
+    void go_on_collecting() noexcept {
+        if (collecting_ && readable_ && fd_ && !ended()) loop_.again(*this);
+    }
+
     void drop_oldest() noexcept {
         if (buffer_.size() <= unread_limit_) return;
         const std::size_t excess = buffer_.size() - unread_limit_;
@@ -284,7 +292,7 @@ private:
 
     [[nodiscard]] std::string take(std::size_t n) {
         std::string bytes(buffer_.view().substr(0, n));
-        buffer_.consume(n);
+        buffer_.consume(bytes.size());
         return bytes;
     }
 
@@ -335,6 +343,7 @@ private:
         throw_error("read");
         throw incomplete_read(name_.to_string(), take(buffer_.size()), 0);
     }
+    void take_nothing(demand&) { throw_error("read"); }
     std::string take_all(demand&) {
         throw_error("read");
         return take(buffer_.size());
@@ -400,6 +409,7 @@ public:
     }
     T await_resume() {
         unpark();
+        reader_->go_on_collecting(); // also if it never waited
         return (reader_->*take_)(asked);
     }
 
@@ -417,6 +427,7 @@ private:
         if (!std::exchange(parked_, false)) return;
         reader_->pending_ = nullptr;
         stay_.leave();
+        reader_->go_on_collecting();
     }
 
     stream_reader* reader_;
@@ -446,6 +457,10 @@ inline auto stream_reader::read_until(std::string_view delimiter) -> read_awaite
 }
 inline auto stream_reader::read_all() -> read_awaiter<std::string> {
     return {*this, {.what = demand::kind::all}, &stream_reader::take_all};
+}
+
+inline auto stream_reader::wait_eof() -> read_awaiter<void> {
+    return {*this, {.what = demand::kind::all}, &stream_reader::take_nothing};
 }
 
 } // namespace coproc

@@ -31,7 +31,7 @@ namespace coproc {
 
 /// Stays where it is made: coroutines park on it. Bytes leave in the order of the calls. After an error every call
 /// throws it.
-class stream_writer : event_target {
+class stream_writer final : event_target {
     // A parked `write_all`, and what is left of its bytes.
     struct parked_write : waiter {
         explicit parked_write(std::string_view bytes) noexcept : rest(bytes) {}
@@ -158,9 +158,10 @@ private:
     // First what was buffered, then the write that waits; then whoever waited for that.
     void advance() noexcept {
         if (!buffer_.empty()) {
+            const std::size_t before = buffer_.size();
             std::string_view front = buffer_.view();
             push(front);
-            buffer_.consume(buffer_.size() - front.size());
+            if (!error_) buffer_.consume(before - front.size()); // an error has cleared it
         }
         if (current_ != nullptr) {
             if (buffer_.empty()) push(current_->rest);

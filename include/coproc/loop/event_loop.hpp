@@ -68,8 +68,8 @@ public:
     /// Kills and reaps the children that were left to it. Whatever waits on it must be gone before.
     ~event_loop() {
         while (!residents_.empty()) residents_.pop_front().on_loop_end();
-        collect_posted();
-        while (due_ != nullptr) take_due();
+        for (collect_posted(); due_ != nullptr; collect_posted())
+            take_due(); // what they hold may post in its destructor
         leave_thread();
     }
 
@@ -87,6 +87,7 @@ public:
 
     /// Turns until `stop()`.
     void run() {
+        const exact_handle at_the_end(*this);
         while (!stopping_.exchange(false, std::memory_order_acquire)) turn(true);
     }
 
@@ -96,6 +97,7 @@ public:
     await_result_t<A> run(A what) {
         auto root = detail::make_branch(std::move(what));
         root_ended end;
+        const exact_handle at_the_end(*this);
         {
             const turn_scope scope(*this);
             root.start(end, 0);
@@ -107,18 +109,17 @@ public:
     /// One turn, which waits for something to do for `timeout` at the most. A signal handler's return ends it, too.
     template <class Rep, class Period>
     void run_once(std::chrono::duration<Rep, Period> timeout) {
+        const exact_handle at_the_end(*this);
         const clock::duration longest = to_clock_duration(timeout);
         if (longest <= clock::duration::zero()) return turn(false);
         alarm_clock bell(*this, longest);
         turn(true);
     }
 
-    /// Does what can be done without waiting; what that makes possible is left for the next turn. Afterwards
-    /// `native_handle()` is readable if and only if there is such work, or as soon as there is.
+    /// Does what can be done without waiting; what that makes possible is left for the next turn.
     void poll() {
+        const exact_handle at_the_end(*this);
         turn(false);
-        sync_alarm_exactly();
-        if (!nothing_ready()) nudge();
     }
 
     /// Has `f()` called in the loop's thread, in a later turn. From any thread. What `f` throws comes out of that turn.
@@ -143,8 +144,8 @@ public:
         backend_.wake();
     }
 
-    /// A descriptor that polls readable when `poll()` has something to do, timers included: so a loop can live inside
-    /// another. It belongs to the loop; only poll it.
+    /// A descriptor that polls readable exactly when `poll()` has something to do, timers included: so a loop can live
+    /// inside another. It belongs to the loop; only poll it.
     [[nodiscard]] int native_handle() const noexcept { return backend_.native_handle(); }
 
     /// True while this loop is in a turn, that is, while it runs a coroutine or a posted function.
@@ -269,6 +270,22 @@ private:
     private:
         event_loop& loop_;
         event_loop* outer_;
+    };
+
+    // When the loop is left, also by an exception, its handle tells what is to be done: the alarm rings for the
+    // earliest timer and for no other, and what is ready rings at once. Inside, only the first of that matters.
+    class exact_handle {
+    public:
+        explicit exact_handle(event_loop& loop) noexcept : loop_(loop) {}
+        exact_handle(const exact_handle&) = delete;
+        exact_handle& operator=(const exact_handle&) = delete;
+        ~exact_handle() {
+            loop_.sync_alarm_exactly();
+            if (!loop_.nothing_ready()) loop_.nudge();
+        }
+
+    private:
+        event_loop& loop_;
     };
 
     void turn(bool may_block) {

@@ -19,7 +19,7 @@ template <class T>
 using if_completed = std::conditional_t<std::is_void_v<T>, bool, std::optional<value_or_nothing<T>>>;
 
 template <class T>
-class interruptible : branch_owner, waiter {
+class interruptible final : branch_owner, waiter {
 public:
     explicit interruptible(branch<T> what) noexcept : branch_(std::move(what)) {}
 

@@ -13,7 +13,7 @@
 
 namespace coproc {
 
-class [[nodiscard]] sleep_awaiter : timer, waiter {
+class [[nodiscard]] sleep_awaiter final : timer, waiter {
 public:
     explicit sleep_awaiter(clock::time_point when) noexcept : when_(when) {}
     sleep_awaiter(sleep_awaiter&&) noexcept = default;
@@ -46,7 +46,7 @@ template <class Rep, class Period>
 /// Completes when the monotonic clock has reached `when`.
 [[nodiscard]] inline sleep_awaiter sleep_until(clock::time_point when) noexcept { return sleep_awaiter(when); }
 
-class [[nodiscard]] yield_awaiter : waiter {
+class [[nodiscard]] yield_awaiter final : waiter {
 public:
     bool await_ready() const noexcept { return false; }
     void await_suspend(std::coroutine_handle<> handle) {

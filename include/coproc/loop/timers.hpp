@@ -5,6 +5,7 @@
 
 #include <cassert>
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <utility>
 #include <vector>
@@ -24,15 +25,17 @@ using clock = platform::clock;
 
 /// Any duration as one of the clock's, the unrepresentable as the longest; rounded up, since a timer is never early.
 template <class Rep, class Period>
-[[nodiscard]] constexpr clock::duration to_clock_duration(std::chrono::duration<Rep, Period> d) noexcept {
-    using seconds = std::chrono::duration<double>;
-    if (std::chrono::duration_cast<seconds>(d) >= std::chrono::duration_cast<seconds>(clock::duration::max())) {
-        return clock::duration::max();
+[[nodiscard]] clock::duration to_clock_duration(std::chrono::duration<Rep, Period> d) noexcept {
+    using approximate = std::chrono::duration<double, clock::period>;
+    const double ticks = std::chrono::duration_cast<approximate>(d).count();
+    const auto longest = static_cast<double>(clock::duration::max().count());
+    if (!(ticks < longest)) return clock::duration::max(); // not a number, either
+    if (ticks <= -longest) return clock::duration::min();
+    if constexpr (std::chrono::treat_as_floating_point_v<Rep>) {
+        return clock::duration(static_cast<clock::rep>(std::ceil(ticks)));
+    } else {
+        return std::chrono::ceil<clock::duration>(d);
     }
-    if (std::chrono::duration_cast<seconds>(d) <= std::chrono::duration_cast<seconds>(clock::duration::min())) {
-        return clock::duration::min();
-    }
-    return std::chrono::ceil<clock::duration>(d);
 }
 
 /// Something to be done at a point in time.

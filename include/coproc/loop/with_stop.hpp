@@ -23,9 +23,7 @@ public:
         : token_(std::move(token)), race_(std::move(what)) {}
     stop_awaiter(stop_awaiter&&) noexcept = default;
     stop_awaiter& operator=(stop_awaiter&&) = delete;
-    ~stop_awaiter() {
-        if (link_) link_->race = nullptr;
-    }
+    ~stop_awaiter() { part(); }
 
     bool await_ready() const noexcept { return token_.stop_requested(); }
     bool await_suspend(std::coroutine_handle<> handle) {
@@ -34,9 +32,17 @@ public:
         callback_ = std::make_unique<platform::stop_callback<ask>>(token_, ask{link_, &event_loop::current()});
         return true;
     }
-    detail::if_completed<T> await_resume() { return race_.finish(); }
+    detail::if_completed<T> await_resume() {
+        part();
+        return race_.finish();
+    }
 
 private:
+    // A stop that comes from now on finds nobody.
+    void part() noexcept {
+        if (link_) link_->race = nullptr;
+    }
+
     // Read and written in the loop's thread alone; it outlives this awaiter if the stop is on its way from another one.
     struct link {
         detail::interruptible<T>* race;

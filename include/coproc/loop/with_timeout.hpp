@@ -15,7 +15,7 @@
 namespace coproc {
 
 template <class T>
-class [[nodiscard]] timeout_awaiter : timer {
+class [[nodiscard]] timeout_awaiter final : timer {
 public:
     timeout_awaiter(detail::branch<T> what, clock::time_point deadline) noexcept
         : race_(std::move(what)), deadline_(deadline) {}
@@ -31,7 +31,10 @@ public:
         loop_->add(*this, deadline_);
         return true;
     }
-    detail::if_completed<T> await_resume() { return race_.finish(); }
+    detail::if_completed<T> await_resume() {
+        loop_->remove(*this);
+        return race_.finish();
+    }
 
 private:
     void on_timer() noexcept override { race_.interrupt(*loop_); }

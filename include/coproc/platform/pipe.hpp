@@ -45,10 +45,17 @@ struct pipe_ends {
     return ends;
 }
 
-/// For our end of a pipe only: O_NONBLOCK belongs to the open file description, and a description that a child or
-/// the shell shares would become non-blocking for them as well. Throws std::system_error.
+/// Makes our end of a fresh pipe, which has no flags yet, non-blocking. False on failure, with errno.
+[[nodiscard]] inline bool set_nonblocking(const unique_fd& fresh) noexcept {
+    return ::fcntl(fresh.get(), F_SETFL, O_NONBLOCK) == 0;
+}
+
+/// The same descriptor, non-blocking. For our end of a pipe only: O_NONBLOCK belongs to the open file description, and
+/// a description that a child or the shell shares would become non-blocking for them as well. Throws std::system_error.
 [[nodiscard]] inline unique_fd nonblocking(unique_fd fd) {
-    if (::fcntl(fd.get(), F_SETFL, O_NONBLOCK) != 0) throw std::system_error(last_error(), "fcntl");
+    const int flags = ::fcntl(fd.get(), F_GETFL); // a file may have been opened with O_APPEND
+    if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0)
+        throw std::system_error(last_error(), "fcntl");
     return fd;
 }
 

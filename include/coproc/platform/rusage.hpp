@@ -45,6 +45,7 @@ namespace coproc::platform {
 
 /// Reaps by pid. Nothing if it runs on; unknown if somebody else has reaped it.
 [[nodiscard]] inline std::optional<reaped> reap_by_pid(pid_t pid, int options) noexcept {
+    if (pid <= 0) return reaped{}; // 0 and -1 would be any child at all
     int status = 0;
     rusage usage{};
     pid_t got = 0;

@@ -233,10 +233,13 @@ private:
             co_await std::move(written); // a child that is gone will not read, whoever else holds the pipe
             s.in.close();
         }
+        if (s.piped[1]) co_await s.out.wait_eof();
+        if (s.piped[2]) co_await s.err.wait_eof();
         result r;
+        r.status = co_await wait_awaiter(s, s.group);
+        // Taken at the very end, without waiting: whoever cancels us before finds all of it in the streams.
         if (s.piped[1]) r.out = co_await s.out.read_all();
         if (s.piped[2]) r.err = co_await s.err.read_all();
-        r.status = co_await wait_awaiter(s, s.group);
         r.usage = s.ended()->usage;
         r.elapsed = s.elapsed();
         r.command_line = s.command_line;

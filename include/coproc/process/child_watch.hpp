@@ -43,7 +43,11 @@ public:
     [[nodiscard]] clock::duration elapsed() const noexcept {
         return (reaped() ? ended_at_ : clock::now()) - started_at_;
     }
-    [[nodiscard]] event_loop& loop() const noexcept { return *loop_; }
+    /// Throws usage_error if the loop has ended.
+    [[nodiscard]] event_loop& loop() const {
+        if (loop_ == nullptr) throw usage_error("the event_loop of this child has ended");
+        return *loop_;
+    }
 
     /// Looks whether it has ended, without waiting.
     bool poll() noexcept {
@@ -60,14 +64,15 @@ public:
 
     /// Schedules `w` when the child has been reaped. Throws std::bad_alloc.
     void add(waiter& w) {
+        event_loop& mine = loop();
         watch();
         waiters_.push_back(w);
-        if (reaped()) loop_->schedule(w); // the watch itself found it ended
+        if (reaped()) mine.schedule(w); // the watch itself found it ended
     }
 
     /// Its owner is gone. The loop reaps it, and then it destroys itself.
     void abandon() noexcept {
-        if (reaped()) return delete this;
+        if (reaped() || loop_ == nullptr) return delete this;
         abandoned_ = true;
         if (!on_destroy_.detaches()) {
             child_.send_signal(on_destroy_.grace() > clock::duration::zero() ? SIGTERM : SIGKILL);

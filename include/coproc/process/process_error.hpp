@@ -21,23 +21,21 @@ public:
     [[nodiscard]] const coproc::result& result() const noexcept { return *result_; }
 
 protected:
-    process_error(coproc::result r, std::string_view detail, errc code)
-        : process_error(std::make_shared<const coproc::result>(std::move(r)), detail, code) {}
-
-private:
     process_error(std::shared_ptr<const coproc::result> r, std::string_view detail, errc code)
         : error("run", r->command_line, detail, code), result_(std::move(r)) {}
 
+private:
     std::shared_ptr<const coproc::result> result_;
 };
 
 /// Its exit status was not accepted.
 class exit_error : public process_error {
 public:
-    explicit exit_error(coproc::result r) : exit_error(describe(r), std::move(r)) {}
+    explicit exit_error(coproc::result r) : exit_error(std::make_shared<const coproc::result>(std::move(r))) {}
 
 private:
-    exit_error(const std::string& detail, coproc::result r) : process_error(std::move(r), detail, errc::unsuccessful) {}
+    explicit exit_error(const std::shared_ptr<const coproc::result>& r)
+        : process_error(r, describe(*r), errc::unsuccessful) {}
 
     // The end of stderr is where programs say why.
     static std::string describe(const coproc::result& r) {

@@ -147,13 +147,14 @@ struct stream_ends {
     if (what.is(stdio::null)) return {{}, open_for_child(c, number, "/dev/null")};
     if (what.is(stdio::inherit)) return {};
     platform::pipe_ends pipe = platform::make_pipe();
-    if (!pipe.read || !pipe.write) {
+    unique_fd& ours = number == 0 ? pipe.write : pipe.read;
+    unique_fd& childs = number == 0 ? pipe.read : pipe.write;
+    if (!ours || !childs || !platform::set_nonblocking(ours)) {
         const std::error_code error = platform::last_error();
         throw spawn_error(spawn_stage::pipe, c.program(),
                           std::string("making a pipe for ") + stdio_names[number] + " failed", error);
     }
-    if (number == 0) return {platform::nonblocking(std::move(pipe.write)), std::move(pipe.read)};
-    return {platform::nonblocking(std::move(pipe.read)), std::move(pipe.write)};
+    return {std::move(ours), std::move(childs)};
 }
 
 // ---- all of it ----

@@ -15,7 +15,7 @@
 namespace coproc {
 
 /// Yields the exit status, when the child has been reaped.
-class [[nodiscard]] wait_awaiter : waiter {
+class [[nodiscard]] wait_awaiter final : waiter {
 public:
     wait_awaiter(detail::child_watch& child, stream_group& group) noexcept : child_(&child), group_(&group) {}
 
@@ -37,7 +37,7 @@ private:
 };
 
 /// The same until a deadline; then nullopt, and nothing has changed.
-class [[nodiscard]] timed_wait_awaiter : timer, waiter {
+class [[nodiscard]] timed_wait_awaiter final : timer, waiter {
 public:
     timed_wait_awaiter(detail::child_watch& child, stream_group& group, clock::duration timeout) noexcept
         : child_(&child), group_(&group), timeout_(timeout) {}
@@ -58,6 +58,7 @@ public:
     }
     std::optional<exit_status> await_resume() noexcept {
         stay_.leave();
+        if (loop_ != nullptr) loop_->remove(*this);
         if (!child_->reaped()) return std::nullopt;
         return child_->status();
     }

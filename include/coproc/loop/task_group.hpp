@@ -6,6 +6,9 @@
 //     task_group group;
 //     for (auto& job : jobs) group.start(run_one(job));
 //     co_await group.join();
+//
+// Whoever joins is resumed by the loop and not by the coroutine that ended: that one may have been started a moment ago
+// by another of the group, which is still running and must not see the group go.
 
 #include <coroutine>
 #include <cstddef>
@@ -14,7 +17,8 @@
 
 #include "../core/error.hpp"
 #include "../core/intrusive_list.hpp"
-#include "awaitable.hpp"
+#include "../coro/awaitable.hpp"
+#include "event_loop.hpp"
 
 namespace coproc {
 
@@ -24,7 +28,10 @@ public:
     task_group(const task_group&) = delete;
     task_group& operator=(const task_group&) = delete;
     /// Cancels what still runs. Not from within one of the group's own coroutines.
-    ~task_group() { cancel(); }
+    ~task_group() {
+        destroy_all(members_);
+        destroy_all(ended_);
+    }
 
     /// Runs it at once, up to where it first waits. What it yields is dropped; what it throws comes out of `join`.
     template <awaitable A>
@@ -40,16 +47,19 @@ public:
     /// the rest. One waiter at a time. More may be started while it waits, and after.
     [[nodiscard]] auto join() noexcept { return join_awaiter(*this); }
 
-    /// Destroys what still runs, which cancels it.
+    /// Destroys what still runs, which cancels it; a `join` that waits completes. Not from within one of the group's
+    /// own coroutines.
     void cancel() noexcept {
         destroy_all(members_);
         destroy_all(ended_);
         running_ = 0;
+        wake_joiner();
     }
 
     [[nodiscard]] std::size_t running() const noexcept { return running_; }
 
 private:
+    // The promise of a coroutine that nobody holds: the group destroys its frame.
     struct member : list_node {
         struct coroutine {
             using promise_type = member;
@@ -65,8 +75,8 @@ private:
         auto final_suspend() const noexcept {
             struct tell_owner {
                 bool await_ready() const noexcept { return false; }
-                std::coroutine_handle<> await_suspend(std::coroutine_handle<member> self) const noexcept {
-                    return self.promise().owner->member_ended(self.promise());
+                void await_suspend(std::coroutine_handle<member> self) const noexcept {
+                    self.promise().owner->member_ended(self.promise());
                 }
                 void await_resume() const noexcept {}
             };
@@ -82,13 +92,15 @@ private:
 
     // The frame of the one that ends now is still in use, so it is those that ended before it that are destroyed here:
     // a group that runs for ever keeps one of them, not all.
-    std::coroutine_handle<> member_ended(member& now) noexcept {
+    void member_ended(member& now) noexcept {
         destroy_all(ended_);
         now.unlink();
         ended_.push_back(now);
         --running_;
-        if (!joiner_ || !joinable()) return std::noop_coroutine();
-        return std::exchange(joiner_, nullptr);
+        if (joinable()) wake_joiner();
+    }
+    void wake_joiner() noexcept {
+        if (joiner_ != nullptr) joiner_->loop->schedule(*joiner_);
     }
 
     template <class A>
@@ -96,29 +108,35 @@ private:
         co_await std::move(what);
     }
 
-    class join_awaiter {
+    struct joiner : waiter {
+        event_loop* loop = nullptr;
+    };
+
+    class join_awaiter final : joiner {
     public:
         explicit join_awaiter(task_group& group) noexcept : group_(&group) {}
-        join_awaiter(join_awaiter&& other) noexcept : group_(other.group_) {}
-        join_awaiter& operator=(join_awaiter&&) = delete;
-        ~join_awaiter() {
-            if (waiting_) group_->joiner_ = nullptr;
-        }
+        join_awaiter(join_awaiter&&) noexcept = default;
+        ~join_awaiter() { part(); }
 
         bool await_ready() const noexcept { return group_->joinable(); }
-        void await_suspend(std::coroutine_handle<> joiner) {
-            if (group_->joiner_) throw usage_error("two coroutines join the same task_group");
-            group_->joiner_ = joiner;
-            waiting_ = true;
+        void await_suspend(std::coroutine_handle<> handle) {
+            if (group_->joiner_ != nullptr) throw usage_error("two coroutines join the same task_group");
+            loop = &event_loop::current();
+            coroutine = handle;
+            group_->joiner_ = this;
         }
         void await_resume() {
-            waiting_ = false;
+            part();
             if (group_->error_) std::rethrow_exception(std::exchange(group_->error_, nullptr));
         }
 
     private:
+        void part() noexcept {
+            if (coroutine) group_->joiner_ = nullptr;
+            coroutine = nullptr;
+        }
+
         task_group* group_;
-        bool waiting_ = false;
     };
 
     [[nodiscard]] bool joinable() const noexcept { return running_ == 0 || error_; }
@@ -126,7 +144,7 @@ private:
     intrusive_list<member> members_; // those that run
     intrusive_list<member> ended_;
     std::size_t running_ = 0;
-    std::coroutine_handle<> joiner_;
+    joiner* joiner_ = nullptr;
     std::exception_ptr error_;
 };
 

@@ -67,6 +67,7 @@ public:
     [[nodiscard]] bool stepping() const noexcept { return stepping_; }
     [[nodiscard]] bool has_value() const noexcept { return value_ != nullptr; }
     void resume_at_value(std::coroutine_handle<> consumer) noexcept { consumer_ = consumer; }
+    [[nodiscard]] bool has_consumer() const noexcept { return static_cast<bool>(consumer_); }
     void forget_consumer() noexcept { consumer_ = nullptr; }
 
     std::optional<T> take() {
@@ -105,6 +106,7 @@ public:
         bool await_ready() const noexcept { return generator_.done() || generator_.promise().has_value(); }
         bool await_suspend(std::coroutine_handle<> consumer) {
             promise_type& promise = generator_.promise();
+            if (promise.has_consumer()) throw usage_error("a second next() while the first one waits");
             if (!promise.stepping()) {
                 promise.start_step();
                 generator_.resume();
@@ -125,7 +127,7 @@ public:
         bool waiting_ = false;
     };
 
-    /// One at a time. Throws usage_error if the generator was moved from.
+    /// One at a time. Throws usage_error if the generator was moved from, or, when awaited, if another one waits.
     [[nodiscard]] next_awaiter next() {
         if (!frame_) throw usage_error("next() on an empty generator: it was moved from");
         return next_awaiter(frame_.get());

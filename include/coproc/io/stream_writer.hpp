@@ -176,6 +176,8 @@ private:
         error_ = error;
         buffer_.clear();
         release_descriptor();
+        wake_all(drainers_);
+        wake_all(closers_);
     }
 
     void release_descriptor() noexcept {

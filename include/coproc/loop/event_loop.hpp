@@ -61,6 +61,9 @@ protected:
 /// signal handler and starts no thread. Only `post` and `stop` may be called from elsewhere.
 class event_loop {
 public:
+    /// Monotonic. Deadlines are points of it.
+    using clock = platform::clock;
+
     /// Becomes `current()` on this thread. Throws std::system_error: EMFILE, ENFILE, ENOMEM.
     event_loop() : below_(std::exchange(here().newest, this)) {}
     event_loop(const event_loop&) = delete;
@@ -110,8 +113,8 @@ public:
     template <class Rep, class Period>
     void run_once(std::chrono::duration<Rep, Period> timeout) {
         const exact_handle at_the_end(*this);
-        const clock::duration longest = to_clock_duration(timeout);
-        if (longest <= clock::duration::zero()) return turn(false);
+        const platform::clock::duration longest = to_clock_duration(timeout);
+        if (longest <= platform::clock::duration::zero()) return turn(false);
         alarm_clock bell(*this, longest);
         turn(true);
     }
@@ -161,7 +164,7 @@ public:
     }
 
     /// `t.on_timer()` once `when` has passed. Throws std::bad_alloc.
-    void add(timer& t, clock::time_point when) {
+    void add(timer& t, platform::clock::time_point when) {
         timers_.add(t, when);
         if (!in_turn_) sync_alarm_exactly();
     }
@@ -214,7 +217,7 @@ private:
     // Ends a wait.
     class alarm_clock final : public timer {
     public:
-        alarm_clock(event_loop& loop, clock::duration after) : loop_(loop) {
+        alarm_clock(event_loop& loop, platform::clock::duration after) : loop_(loop) {
             loop_.timers_.add(*this, deadline_after(after));
         }
         alarm_clock(const alarm_clock&) = delete;
@@ -319,9 +322,9 @@ private:
     // An alarm that nobody needs any more is left to ring: that is a turn for nothing, but only moving it forward saves
     // a system call for each deadline that is never reached.
     void ring_due_timers() noexcept {
-        if (armed_ == clock::time_point::max()) return; // and so no timer ever rings
-        const clock::time_point now = clock::now();
-        if (armed_ <= now) armed_ = clock::time_point::max(); // it has rung, or does so now
+        if (armed_ == platform::clock::time_point::max()) return; // and so no timer ever rings
+        const platform::clock::time_point now = platform::clock::now();
+        if (armed_ <= now) armed_ = platform::clock::time_point::max(); // it has rung, or does so now
         while (timers_.earliest() <= now) {
             timer& due = timers_.front();
             timers_.remove(due);
@@ -355,9 +358,9 @@ private:
     void sync_alarm_exactly() noexcept {
         if (timers_.earliest() != armed_) set_alarm(timers_.earliest());
     }
-    void set_alarm(clock::time_point when) noexcept {
+    void set_alarm(platform::clock::time_point when) noexcept {
         armed_ = when;
-        if (when == clock::time_point::max()) backend_.disarm();
+        if (when == platform::clock::time_point::max()) backend_.disarm();
         else backend_.arm(when);
     }
 
@@ -408,7 +411,7 @@ private:
         resuming_; // for this one; empty between turns, unless a coroutine's promise let an exception out
     intrusive_list<event_target> again_;
     timer_heap timers_;
-    clock::time_point armed_ = clock::time_point::max(); // when the backend's alarm rings
+    platform::clock::time_point armed_ = platform::clock::time_point::max(); // when the backend's alarm rings
     std::vector<place> targets_;
     std::vector<std::uint32_t> vacant_;
     intrusive_list<loop_resident> residents_;

@@ -15,7 +15,7 @@ namespace coproc {
 
 class [[nodiscard]] sleep_awaiter final : timer, waiter {
 public:
-    explicit sleep_awaiter(clock::time_point when) noexcept : when_(when) {}
+    explicit sleep_awaiter(platform::clock::time_point when) noexcept : when_(when) {}
     sleep_awaiter(sleep_awaiter&&) noexcept = default;
     ~sleep_awaiter() {
         if (loop_ != nullptr) loop_->remove(*this);
@@ -32,7 +32,7 @@ public:
 private:
     void on_timer() noexcept override { loop_->schedule(*this); }
 
-    clock::time_point when_;
+    platform::clock::time_point when_;
     event_loop* loop_ = nullptr;
 };
 
@@ -44,7 +44,9 @@ template <class Rep, class Period>
 }
 
 /// Completes when the monotonic clock has reached `when`.
-[[nodiscard]] inline sleep_awaiter sleep_until(clock::time_point when) noexcept { return sleep_awaiter(when); }
+[[nodiscard]] inline sleep_awaiter sleep_until(platform::clock::time_point when) noexcept {
+    return sleep_awaiter(when);
+}
 
 class [[nodiscard]] yield_awaiter final : waiter {
 public:

@@ -40,6 +40,8 @@ public:
         coroutine.promise->owner = this;
         members_.push_back(*coroutine.promise);
         ++running_;
+        if (joiner_ != nullptr && !joinable())
+            joiner_->unlink(); // it was on its way, and has to wait for this one, too
         std::coroutine_handle<member>::from_promise(*coroutine.promise).resume();
     }
 

@@ -14,27 +14,25 @@
 
 namespace coproc {
 
-using clock = platform::clock;
-
 /// `now + d`, or the end of time where that overflows.
-[[nodiscard]] inline clock::time_point deadline_after(clock::duration d) noexcept {
-    const clock::time_point now = clock::now();
-    if (d > clock::time_point::max() - now) return clock::time_point::max();
+[[nodiscard]] inline platform::clock::time_point deadline_after(platform::clock::duration d) noexcept {
+    const platform::clock::time_point now = platform::clock::now();
+    if (d > platform::clock::time_point::max() - now) return platform::clock::time_point::max();
     return now + d;
 }
 
 /// Any duration as one of the clock's, the unrepresentable as the longest; rounded up, since a timer is never early.
 template <class Rep, class Period>
-[[nodiscard]] clock::duration to_clock_duration(std::chrono::duration<Rep, Period> d) noexcept {
-    using approximate = std::chrono::duration<double, clock::period>;
+[[nodiscard]] platform::clock::duration to_clock_duration(std::chrono::duration<Rep, Period> d) noexcept {
+    using approximate = std::chrono::duration<double, platform::clock::period>;
     const double ticks = std::chrono::duration_cast<approximate>(d).count();
-    const auto longest = static_cast<double>(clock::duration::max().count());
-    if (!(ticks < longest)) return clock::duration::max(); // not a number, either
-    if (ticks <= -longest) return clock::duration::min();
+    const auto longest = static_cast<double>(platform::clock::duration::max().count());
+    if (!(ticks < longest)) return platform::clock::duration::max(); // not a number, either
+    if (ticks <= -longest) return platform::clock::duration::min();
     if constexpr (std::chrono::treat_as_floating_point_v<Rep>) {
-        return clock::duration(static_cast<clock::rep>(std::ceil(ticks)));
+        return platform::clock::duration(static_cast<platform::clock::rep>(std::ceil(ticks)));
     } else {
-        return std::chrono::ceil<clock::duration>(d);
+        return std::chrono::ceil<platform::clock::duration>(d);
     }
 }
 
@@ -61,7 +59,7 @@ private:
     friend class timer_heap;
     static constexpr std::size_t nowhere = static_cast<std::size_t>(-1);
 
-    clock::time_point when_;
+    platform::clock::time_point when_;
     std::size_t place_ = nowhere; // in the heap, so that it can be taken out from the middle
 };
 
@@ -69,14 +67,14 @@ class timer_heap {
 public:
     [[nodiscard]] bool empty() const noexcept { return heap_.empty(); }
     /// The earliest deadline; the end of time if there is none.
-    [[nodiscard]] clock::time_point earliest() const noexcept {
-        return heap_.empty() ? clock::time_point::max() : heap_.front()->when_;
+    [[nodiscard]] platform::clock::time_point earliest() const noexcept {
+        return heap_.empty() ? platform::clock::time_point::max() : heap_.front()->when_;
     }
 
     [[nodiscard]] timer& front() const noexcept { return *heap_.front(); }
 
     /// Throws std::bad_alloc.
-    void add(timer& t, clock::time_point when) {
+    void add(timer& t, platform::clock::time_point when) {
         assert(!t.pending());
         heap_.push_back(&t);
         t.when_ = when;

@@ -17,7 +17,7 @@ namespace coproc {
 template <class T>
 class [[nodiscard]] timeout_awaiter final : timer {
 public:
-    timeout_awaiter(detail::branch<T> what, clock::time_point deadline) noexcept
+    timeout_awaiter(detail::branch<T> what, platform::clock::time_point deadline) noexcept
         : race_(std::move(what)), deadline_(deadline) {}
     timeout_awaiter(timeout_awaiter&&) noexcept = default;
     ~timeout_awaiter() {
@@ -40,7 +40,7 @@ private:
     void on_timer() noexcept override { race_.interrupt(*loop_); }
 
     detail::interruptible<T> race_;
-    clock::time_point deadline_;
+    platform::clock::time_point deadline_;
     event_loop* loop_ = nullptr;
 };
 

@@ -187,7 +187,7 @@ public:
         return state().ended()->usage;
     }
     /// Since the start, up to now or to when it was reaped.
-    [[nodiscard]] clock::duration elapsed() const { return state().elapsed(); }
+    [[nodiscard]] platform::clock::duration elapsed() const { return state().elapsed(); }
     /// As a shell would read it.
     [[nodiscard]] const std::string& command_line() const { return state().command_line; }
 

@@ -32,7 +32,7 @@ public:
     /// It runs from now on.
     void start(platform::child child) noexcept {
         child_ = std::move(child);
-        started_at_ = clock::now();
+        started_at_ = platform::clock::now();
         loop_->adopt(*this);
     }
 
@@ -40,8 +40,8 @@ public:
     [[nodiscard]] exit_status status() const noexcept { return ended_ ? ended_->status : exit_status::unknown(); }
     [[nodiscard]] const std::optional<platform::reaped>& ended() const noexcept { return ended_; }
     [[nodiscard]] int pid() const noexcept { return child_.pid(); }
-    [[nodiscard]] clock::duration elapsed() const noexcept {
-        return (reaped() ? ended_at_ : clock::now()) - started_at_;
+    [[nodiscard]] platform::clock::duration elapsed() const noexcept {
+        return (reaped() ? ended_at_ : platform::clock::now()) - started_at_;
     }
     /// Throws usage_error if the loop has ended.
     [[nodiscard]] event_loop& loop() const {
@@ -75,10 +75,10 @@ public:
         if (reaped() || loop_ == nullptr) return delete this;
         abandoned_ = true;
         if (!on_destroy_.detaches()) {
-            child_.send_signal(on_destroy_.grace() > clock::duration::zero() ? SIGTERM : SIGKILL);
+            child_.send_signal(on_destroy_.grace() > platform::clock::duration::zero() ? SIGTERM : SIGKILL);
         }
         try {
-            if (!on_destroy_.detaches() && on_destroy_.grace() > clock::duration::zero()) {
+            if (!on_destroy_.detaches() && on_destroy_.grace() > platform::clock::duration::zero()) {
                 loop_->add(grace_over_, deadline_after(on_destroy_.grace()));
             }
             watch();
@@ -116,7 +116,7 @@ private:
         if (poll()) return;
         try {
             if (!look_again_.pending()) loop_->add(look_again_, deadline_after(look_interval_));
-            look_interval_ = std::min<clock::duration>(2 * look_interval_, std::chrono::milliseconds(50));
+            look_interval_ = std::min<platform::clock::duration>(2 * look_interval_, std::chrono::milliseconds(50));
         } catch (const std::bad_alloc&) {
             loop_->again(*this);
         }
@@ -125,7 +125,7 @@ private:
     void finish(const platform::reaped& end) noexcept {
         forget();
         ended_ = end;
-        ended_at_ = clock::now();
+        ended_at_ = platform::clock::now();
         while (!waiters_.empty()) loop_->schedule(waiters_.pop_front());
     }
 
@@ -172,9 +172,9 @@ private:
     intrusive_list<waiter> waiters_;
     alarm look_again_{*this, &child_watch::on_look_again};
     alarm grace_over_{*this, &child_watch::on_grace_over};
-    clock::duration look_interval_ = std::chrono::microseconds(100);
-    clock::time_point started_at_;
-    clock::time_point ended_at_;
+    platform::clock::duration look_interval_ = std::chrono::microseconds(100);
+    platform::clock::time_point started_at_;
+    platform::clock::time_point ended_at_;
     destroy on_destroy_;
     bool abandoned_ = false;
 };

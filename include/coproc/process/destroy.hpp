@@ -28,10 +28,10 @@ public:
 
     [[nodiscard]] bool detaches() const noexcept { return detach_; }
     /// Zero: SIGKILL at once.
-    [[nodiscard]] clock::duration grace() const noexcept { return grace_; }
+    [[nodiscard]] platform::clock::duration grace() const noexcept { return grace_; }
 
 private:
-    clock::duration grace_{};
+    platform::clock::duration grace_{};
     bool detach_;
 };
 

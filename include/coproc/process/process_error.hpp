@@ -42,10 +42,10 @@ private:
         constexpr std::size_t longest = 1024;
         std::string text = r.status.to_string();
         std::string_view tail = r.err;
-        if (tail.size() > longest) tail.remove_prefix(tail.size() - longest);
+        const bool cut = tail.size() > longest;
+        if (cut) tail.remove_prefix(tail.size() - longest);
         while (tail.ends_with('\n')) tail.remove_suffix(1);
-        if (!tail.empty())
-            text.append(", stderr ").append(tail.size() < r.err.size() ? "ends " : "").append(in_quotes(tail));
+        if (!tail.empty()) text.append(cut ? ", stderr ends " : ", stderr ").append(in_quotes(tail));
         return text;
     }
 };

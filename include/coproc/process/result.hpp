@@ -17,8 +17,8 @@ struct result {
     std::string out; ///< what was captured of stdout; empty if it was not piped
     std::string err; ///< what was captured of stderr; empty if it was not piped
     resource_usage usage;
-    clock::duration elapsed{}; ///< from the start until it was reaped
-    std::string command_line;  ///< as a shell would read it
+    platform::clock::duration elapsed{}; ///< from the start until it was reaped
+    std::string command_line;            ///< as a shell would read it
 
     /// The result itself if the status is a success; throws exit_error if not. (In process_error.hpp.)
     const result& check() const&;

@@ -39,7 +39,7 @@ private:
 /// The same until a deadline; then nullopt, and nothing has changed.
 class [[nodiscard]] timed_wait_awaiter final : timer, waiter {
 public:
-    timed_wait_awaiter(detail::child_watch& child, stream_group& group, clock::duration timeout) noexcept
+    timed_wait_awaiter(detail::child_watch& child, stream_group& group, platform::clock::duration timeout) noexcept
         : child_(&child), group_(&group), timeout_(timeout) {}
     timed_wait_awaiter(timed_wait_awaiter&&) noexcept = default;
     ~timed_wait_awaiter() {
@@ -47,7 +47,7 @@ public:
     }
 
     bool await_ready() const noexcept {
-        return child_->reaped() || (timeout_ <= clock::duration::zero() && (child_->poll(), true));
+        return child_->reaped() || (timeout_ <= platform::clock::duration::zero() && (child_->poll(), true));
     }
     void await_suspend(std::coroutine_handle<> handle) {
         coroutine = handle;
@@ -68,7 +68,7 @@ private:
 
     detail::child_watch* child_;
     stream_group* group_;
-    clock::duration timeout_;
+    platform::clock::duration timeout_;
     event_loop* loop_ = nullptr; // once it waits
     group_stay stay_;
 };
@@ -76,7 +76,7 @@ private:
 namespace detail {
 
 /// SIGTERM, `grace` to act on it, SIGKILL; ends with the child.
-inline task<exit_status> stop(child_watch& child, stream_group& group, clock::duration grace) {
+inline task<exit_status> stop(child_watch& child, stream_group& group, platform::clock::duration grace) {
     if (child.send_signal(SIGTERM)) {
         timed_wait_awaiter in_grace(child, group, grace);
         if (const std::optional<exit_status> status = co_await in_grace) co_return *status;

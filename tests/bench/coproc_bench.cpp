@@ -99,7 +99,7 @@ struct figures {
 class stopwatch {
 public:
     [[nodiscard]] figures stop() const {
-        const std::chrono::duration<double> passed = clock::now() - started_;
+        const std::chrono::duration<double> passed = event_loop::clock::now() - started_;
         const rusage now = usage_of(RUSAGE_SELF);
         return {.seconds = passed.count(),
                 .user = to_seconds(now.ru_utime) - to_seconds(before_.ru_utime),
@@ -114,7 +114,7 @@ public:
 
 private:
     rusage before_ = usage_of(RUSAGE_SELF);
-    clock::time_point started_ = clock::now();
+    event_loop::clock::time_point started_ = event_loop::clock::now();
 };
 
 std::string field(const char* key, double value) {
@@ -326,12 +326,12 @@ task<figures> wait_timeout(const parameters& given) {
     const stopwatch watch;
     for (std::size_t i = 0; i < count; ++i) {
         async_process child(program);
-        const clock::time_point started = clock::now();
+        const event_loop::clock::time_point started = event_loop::clock::now();
         const std::optional<exit_status> early = co_await child.wait(10ms);
         expect(!early, "it should have run on");
         child.kill();
         const exit_status status = co_await child.wait();
-        beyond += clock::now() - started - 10ms;
+        beyond += event_loop::clock::now() - started - 10ms;
         expect(status.signal() == SIGKILL, "exit status");
     }
     figures f = watch.stop();

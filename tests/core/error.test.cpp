@@ -38,8 +38,8 @@ TEST_CASE("a message stays on one line whatever its subject is called", "[core]"
     CHECK(coproc::in_quotes("a\"b\\c") == R"("a\"b\\c")");
     CHECK(coproc::in_quotes(std::string("\n\t\x7f\0", 4)) == R"("\x0a\x09\x7f\x00")");
     CHECK(coproc::in_quotes("gr\xc3\xb6\xc3\x9f"
-                         "er") == "\"gr\xc3\xb6\xc3\x9f"
-                                  "er\""); // UTF-8 as it is
+                            "er") == "\"gr\xc3\xb6\xc3\x9f"
+                                     "er\""); // UTF-8 as it is
 
     const coproc::spawn_error e(spawn_stage::exec, "two\nlines", "exec failed", not_found());
     CHECK(std::string(e.what()).find('\n') == std::string::npos);
@@ -49,19 +49,19 @@ TEST_CASE("a message stays on one line whatever its subject is called", "[core]"
 TEST_CASE("a stream that ended early tells what came and what was expected", "[core]") {
     const coproc::incomplete_read counted("stdout of cat", "abc", 10);
     CHECK(counted.partial() == "abc");
-    CHECK(counted.expected() == 10);
+    CHECK(counted.expected() == 10u);
     CHECK(counted.code() == errc::end_of_stream);
     CHECK(std::string(counted.what()) == "cannot read \"stdout of cat\": got 3 bytes of 10: the stream ended early");
 
     const coproc::incomplete_read delimited("stdout of cat", "abc", 0);
-    CHECK(delimited.expected() == 0);
+    CHECK(delimited.expected() == 0u);
     CHECK(std::string(delimited.what()) ==
           "cannot read \"stdout of cat\": got 3 bytes and no delimiter: the stream ended early");
 }
 
 TEST_CASE("a line that is too long tells the limit that it passed", "[core]") {
     const coproc::line_too_long e("stdout of yes", 80);
-    CHECK(e.limit() == 80);
+    CHECK(e.limit() == 80u);
     CHECK(e.code() == errc::line_too_long);
     CHECK(std::string(e.what()).find("more than 80 bytes") != std::string::npos);
 }

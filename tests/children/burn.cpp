@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: BSL-1.0
+// burn: uses the CPU for at least as many milliseconds as its argument says.
+#include <cstdlib>
+#include <ctime>
+
+int main(int, char** argv) {
+    const std::clock_t enough = std::atol(argv[1]) * (CLOCKS_PER_SEC / 1000);
+    while (std::clock() < enough) {
+    }
+}

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Writing to a child: all of it, in order, and what happens when it does not want it.
+#include <csignal>
+#include <string>
+
+#include <coproc.hpp>
+
+#include "support/bytes.hpp"
+#include "support/catch.hpp"
+#include "support/children.hpp"
+#include "support/resources.hpp"
+#include "support/run_in_time.hpp"
+
+using namespace coproc;
+using namespace std::chrono_literals;
+
+namespace {
+constexpr std::size_t several_mib = std::size_t{4} << 20;
+}
+
+TEST_CASE("write_stdin is done when all is in the pipe and the child sees the end after close_stdin", "[process]") {
+    const nothing_leaks check;
+    const auto talk = []() -> task<> {
+        async_process p(child("count"));
+        co_await p.write_stdin(std::string(1000, 'x'));
+        co_await p.write_stdin("");
+        co_await p.write_stdin(std::string(several_mib, 'y'));
+        p.close_stdin();
+        p.close_stdin(); // again does nothing
+        const auto line = co_await p.read_line();
+        CHECK(line == std::to_string(1000 + several_mib));
+    };
+    run_in_time(talk());
+}
+
+TEST_CASE("close_stdin flushes what was buffered first", "[process]") {
+    const nothing_leaks check;
+    const auto talk = []() -> task<> {
+        async_process p(child("cat"));
+        const std::string bytes = alphabet(several_mib);
+        p.in().write(bytes);
+        CHECK(p.in().buffered() > 0);
+        p.close_stdin();
+        const std::string out = co_await p.read_stdout();
+        CHECK((out == bytes));
+        const exit_status s = co_await p.wait();
+        CHECK(s.success());
+    };
+    run_in_time(talk());
+}
+
+TEST_CASE("writing to a child that does not read any more is a broken pipe and no signal", "[process]") {
+    const nothing_leaks check;
+    const auto talk = []() -> task<std::string> {
+        async_process p(child("deaf"));
+        const auto ready = co_await p.read_line();
+        CHECK(ready == "ready");
+        std::string words;
+        try {
+            co_await p.write_stdin("x");
+        } catch (const stream_error& e) {
+            CHECK(e.code() == std::errc::broken_pipe);
+            words = e.what();
+        }
+        CHECK(p.running());
+        co_await p.stop();
+        co_return words;
+    };
+    CHECK(run_in_time(talk()) == "cannot write \"stdin of " + child("deaf") + "\": Broken pipe");
+}
+
+TEST_CASE("a write that waits is woken when the child dies", "[process]") {
+    const nothing_leaks check;
+    const auto write = [](async_process& p) -> task<bool> {
+        try {
+            co_await p.write_stdin(std::string(several_mib, 'x'));
+        } catch (const stream_error& e) {
+            co_return e.code() == std::errc::broken_pipe;
+        }
+        co_return false;
+    };
+    const auto kill = [](async_process& p) -> task<> {
+        co_await yield();
+        p.kill();
+    };
+    const auto talk = [&]() -> task<> {
+        async_process p(child("ignore_term")); // does not read
+        auto both = co_await when_all(write(p), kill(p));
+        CHECK(std::get<0>(both));
+        const exit_status s = co_await p.wait();
+        CHECK(s.signal() == SIGKILL);
+    };
+    run_in_time(talk());
+}
+
+TEST_CASE("writing after close_stdin is a mistake", "[process]") {
+    const nothing_leaks check;
+    const auto talk = []() -> task<> {
+        async_process p(child("hold"));
+        p.close_stdin();
+        bool refused = false;
+        try {
+            co_await p.write_stdin("x");
+        } catch (const usage_error&) {
+            refused = true;
+        }
+        CHECK(refused);
+        CHECK_THROWS_AS(p.in().write("x"), usage_error);
+        co_await p.wait();
+    };
+    run_in_time(talk());
+}
+
+TEST_CASE("a write that timed out loses and doubles nothing of what went before", "[process]") {
+    const nothing_leaks check;
+    const auto talk = []() -> task<> {
+        async_process p(child("ignore_term")); // does not read, so the pipe fills
+        auto done = co_await with_timeout(p.write_stdin(alphabet(several_mib)), 5ms);
+        CHECK_FALSE(done);
+        p.kill();
+        co_await p.wait();
+    };
+    run_in_time(talk());
+}
+
+// ---- communicate ----
+
+TEST_CASE("communicate carries much in both directions", "[process]") {
+    const nothing_leaks check;
+    const std::string bytes = alphabet(several_mib + 1);
+    const auto talk = [&]() -> task<result> {
+        async_process p(child("cat"));
+        co_return co_await p.communicate(bytes);
+    };
+    const result r = run_in_time(talk());
+    CHECK((r.out == bytes));
+    CHECK(r.err.empty());
+    CHECK(r.status.success());
+    CHECK(r.command_line == child("cat"));
+    CHECK(r.elapsed > 0s);
+    CHECK(r.usage.peak_rss > 0);
+}
+
+TEST_CASE("communicate takes floods of both outputs", "[process]") {
+    const nothing_leaks check;
+    const auto talk = []() -> task<result> {
+        async_process p(child("flood"), "2:4000000", "1:4000000", "2:=", "1:=");
+        co_return co_await p.communicate();
+    };
+    const result r = run_in_time(talk());
+    CHECK((r.out == alphabet(4000000) + "\n"));
+    CHECK((r.err == alphabet(4000000) + "\n"));
+}
+
+TEST_CASE("communicate keeps more than the unread limit of an output that is read last", "[process]") {
+    const nothing_leaks check;
+    const auto talk = []() -> task<result> {
+        async_process p(child("flood"), "2:3000000", "1:10");
+        p.err().unread_limit(1000);
+        co_return co_await p.communicate();
+    };
+    CHECK((run_in_time(talk()).err == alphabet(3000000)));
+}
+
+TEST_CASE("communicate with a child that does not want all of the input is no error", "[process]") {
+    const nothing_leaks check;
+    const auto talk = []() -> task<result> {
+        async_process p(child("sip"), "10");
+        co_return co_await p.communicate(alphabet(several_mib));
+    };
+    const result r = run_in_time(talk());
+    CHECK(r.out == "abcdefghij");
+    CHECK(r.status == exit_status::exited(3));
+}
+
+TEST_CASE("communicate with a child that never reads ends when the child does", "[process]") {
+    const nothing_leaks check;
+    const auto talk = []() -> task<result> {
+        async_process p(child("flood"), "1:10");
+        co_return co_await p.communicate(std::string(several_mib, 'x'));
+    };
+    const result r = run_in_time(talk());
+    CHECK(r.out == alphabet(10));
+    CHECK(r.status.success());
+}
+
+TEST_CASE("communicate with no input lets the child see the end", "[process]") {
+    const nothing_leaks check;
+    const auto talk = []() -> task<result> {
+        async_process p(child("count"));
+        co_return co_await p.communicate();
+    };
+    CHECK(run_in_time(talk()).out == "0\n");
+}
+
+TEST_CASE("communicate does with what is piped", "[process]") {
+    const nothing_leaks check;
+    for (int piped = 0; piped < 8; ++piped) {
+        CAPTURE(piped);
+        const auto talk = [piped]() -> task<result> {
+            command c(child("shout"));
+            if ((piped & 1) == 0) c.in(stdio::null);
+            if ((piped & 2) == 0) c.out(stdio::null);
+            if ((piped & 4) == 0) c.err(stdio::null);
+            async_process p(c);
+            co_return co_await p.communicate("input");
+        };
+        const result r = run_in_time(talk());
+        CHECK(r.status.success());
+        CHECK(r.out == ((piped & 2) != 0 ? "out\n" : ""));
+        CHECK(r.err == ((piped & 4) != 0 ? "err\n" : ""));
+    }
+}
+
+TEST_CASE("communicate goes on from what was written and read before", "[process]") {
+    const nothing_leaks check;
+    const auto talk = []() -> task<result> {
+        async_process p(child("cat"));
+        co_await p.write_stdin("one\ntwo\n");
+        const auto line = co_await p.read_line();
+        CHECK(line == "one");
+        p.in().write("three\n");
+        co_return co_await p.communicate("four\n");
+    };
+    CHECK(run_in_time(talk()).out == "two\nthree\nfour\n");
+}
+
+TEST_CASE("communicate after stdin was closed gives what there is", "[process]") {
+    const nothing_leaks check;
+    const auto talk = []() -> task<result> {
+        async_process p(child("cat"));
+        co_await p.write_stdin("x");
+        p.close_stdin();
+        co_return co_await p.communicate("too late");
+    };
+    CHECK(run_in_time(talk()).out == "x");
+}
+
+TEST_CASE("communicate again gives the same status and no more output", "[process]") {
+    const nothing_leaks check;
+    const auto talk = []() -> task<> {
+        async_process p(child("sip"), "2");
+        const result first = co_await p.communicate("ab");
+        CHECK(first.out == "ab");
+        const result second = co_await p.communicate("cd");
+        CHECK(second.out.empty());
+        CHECK(second.status == exit_status::exited(3));
+        CHECK(second.elapsed == first.elapsed);
+    };
+    run_in_time(talk());
+}
+
+TEST_CASE("a communicate that is cancelled while it feeds can be followed by another", "[process]") {
+    const nothing_leaks check;
+    const auto talk = []() -> task<> {
+        async_process p(child("ignore_term")); // does not read
+        auto waited = co_await with_timeout(p.communicate(std::string(several_mib, 'x')), 5ms);
+        CHECK_FALSE(waited);
+        CHECK(p.running());
+        p.kill();
+        const result r = co_await p.communicate();
+        CHECK(r.status.signal() == SIGKILL);
+    };
+    run_in_time(talk());
+}
+
+TEST_CASE("a communicate that is cancelled loses nothing of what has come", "[process]") {
+    const nothing_leaks check;
+    const auto talk = []() -> task<> {
+        async_process p(child("hush")); // its stdout ends, its stderr does not
+        auto waited = co_await with_timeout(p.communicate(), 50ms);
+        CHECK_FALSE(waited);
+        p.kill();
+        const result r = co_await p.communicate();
+        CHECK(r.out == "last words\n");
+    };
+    run_in_time(talk());
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <coproc/process/words.hpp>
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "support/catch.hpp"
+
+using namespace coproc;
+
+static_assert(word<const char*> && word<char[4]> && word<std::string> && word<std::string_view>);
+static_assert(word<std::filesystem::path>);
+static_assert(!word<int> && !word<char>);
+
+TEST_CASE("plain words stand as they are", "[process]") {
+    for (const std::string_view plain : {"ls", "-la", "/usr/bin/x", "a_b+c,d.e:f@g%h"}) {
+        CHECK(shell_quoted(plain) == plain);
+    }
+}
+
+TEST_CASE("what a shell would touch stands between single quotes", "[process]") {
+    CHECK(shell_quoted("") == "''");
+    CHECK(shell_quoted("a b") == "'a b'");
+    CHECK(shell_quoted("$HOME") == "'$HOME'");
+    CHECK(shell_quoted("A=b") == "'A=b'"); // in front of a program it would be an assignment
+    CHECK(shell_quoted("~") == "'~'");
+    CHECK(shell_quoted("it's") == "'it'\\''s'");
+    CHECK(shell_quoted("a\nb") == "'a\nb'");
+    CHECK(shell_quoted("caf\xc3\xa9") == "'caf\xc3\xa9'");
+}

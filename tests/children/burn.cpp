@@ -4,7 +4,7 @@
 #include <ctime>
 
 int main(int, char** argv) {
-    const std::clock_t enough = std::atol(argv[1]) * (CLOCKS_PER_SEC / 1000);
+    const auto enough = static_cast<std::clock_t>(std::atol(argv[1])) * (CLOCKS_PER_SEC / 1000); // unsigned on macOS
     while (std::clock() < enough) {
     }
 }

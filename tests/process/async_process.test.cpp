@@ -7,7 +7,7 @@
 
 using namespace coproc;
 
-TEST_CASE("communicate feeds stdin, reads to the end and waits", "[process]") {
+TEST_CASE("communicate feeds stdin and reads to the end and waits", "[process]") {
     const nothing_leaks check;
     const auto talk = []() -> task<result> {
         async_process cat(child("cat"));

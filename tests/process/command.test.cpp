@@ -187,3 +187,17 @@ TEST_CASE("one command can be started many times", "[process]") {
     CHECK(run_in_time(talk(c)) == once + once);
     CHECK(run_in_time(talk(c)) == once + once);
 }
+
+TEST_CASE("a command can be given its own words again", "[process]") {
+    command twice("echo", "a long argument that is certainly not kept inside the string", "b");
+    twice.args(twice.args());
+    CHECK(twice.args().size() == 4);
+    CHECK(twice.args()[2] == twice.args()[0]);
+    CHECK(twice.args()[3] == "b");
+}
+
+TEST_CASE("a program that is named like a word of the shell is quoted", "[process]") {
+    CHECK(command("if", "then").to_string() == "'if' then");
+    CHECK(command("time").to_string() == "'time'");
+    CHECK(command("timeout").to_string() == "timeout");
+}

@@ -15,6 +15,8 @@
 #include <system_error>
 #include <utility>
 
+#include "concat.hpp"
+
 namespace coproc {
 
 /// Conditions that are ours and not the system's: `code()` of the errors that come with no errno.
@@ -153,7 +155,7 @@ public:
 
 private:
     static std::string describe(std::size_t got, std::size_t expected) {
-        std::string text = "got " + std::to_string(got) + " bytes";
+        std::string text = detail::concat({"got ", std::to_string(got), " bytes"});
         if (expected == 0) return text.append(" and no delimiter");
         return text.append(" of ").append(std::to_string(expected));
     }
@@ -167,7 +169,7 @@ class line_too_long : public stream_error {
 public:
     line_too_long(std::string stream, std::size_t limit)
         : stream_error("read a line of", std::move(stream), errc::line_too_long,
-                       "more than " + std::to_string(limit) + " bytes"),
+                       detail::concat({"more than ", std::to_string(limit), " bytes"})),
           limit_(limit) {}
 
     /// The limit that was passed, in bytes, the newline not counted.

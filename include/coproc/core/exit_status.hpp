@@ -12,6 +12,8 @@
 #include <optional>
 #include <string>
 
+#include "concat.hpp"
+
 namespace coproc {
 
 /// The name of a signal, "SIGTERM"; "signal 42" for one that POSIX does not name.
@@ -44,7 +46,7 @@ namespace coproc {
     case SIGVTALRM: return "SIGVTALRM";
     case SIGXCPU: return "SIGXCPU";
     case SIGXFSZ: return "SIGXFSZ";
-    default: return "signal " + std::to_string(number);
+    default: return detail::concat({"signal ", std::to_string(number)});
     }
 }
 
@@ -75,8 +77,9 @@ public:
 
     [[nodiscard]] std::string to_string() const {
         switch (kind_) {
-        case kind::exited: return "exited with code " + std::to_string(value_);
-        case kind::signaled: return "killed by " + signal_name(value_) + (core_dumped_ ? " (core dumped)" : "");
+        case kind::exited: return detail::concat({"exited with code ", std::to_string(value_)});
+        case kind::signaled:
+            return detail::concat({"killed by ", signal_name(value_), core_dumped_ ? " (core dumped)" : ""});
         case kind::unknown: break;
         }
         return "ended with unknown status";

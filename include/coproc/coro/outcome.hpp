@@ -14,7 +14,7 @@ namespace coproc::detail {
 template <class T>
 class outcome {
 public:
-    template <class U>
+    template <class U = T> // the default for `co_return {…}`
     requires std::is_constructible_v<T, U>
     void return_value(U&& value) { value_.emplace(std::forward<U>(value)); }
     void unhandled_exception() noexcept { error_ = std::current_exception(); }

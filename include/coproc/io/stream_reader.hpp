@@ -29,6 +29,7 @@
 #include <system_error>
 #include <utility>
 
+#include "../core/concat.hpp"
 #include "../core/error.hpp"
 #include "../core/line_buffer.hpp"
 #include "../core/unique_fd.hpp"
@@ -240,6 +241,7 @@ private:
     }
 
     void drop_oldest() noexcept {
+        skip_rest_of_long_line(); // whose end must not go unseen
         if (buffer_.size() <= unread_limit_) return;
         const std::size_t excess = buffer_.size() - unread_limit_;
         buffer_.consume(excess);
@@ -357,7 +359,8 @@ private:
 
     // True if there is nothing to wait for.
     bool begin(demand& d) {
-        if (pending_ != nullptr) throw usage_error(name_.to_string() + ": a second read while the first one waits");
+        if (pending_ != nullptr)
+            throw usage_error(detail::concat({name_.to_string(), ": a second read while the first one waits"}));
         buffer_.unpin();
         if (watched_ == 0) readable_ = true; // without events nobody can know better: try
         while (!satisfied(d)) {

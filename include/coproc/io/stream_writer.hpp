@@ -17,6 +17,7 @@
 #include <system_error>
 #include <utility>
 
+#include "../core/concat.hpp"
 #include "../core/error.hpp"
 #include "../core/intrusive_list.hpp"
 #include "../core/line_buffer.hpp"
@@ -124,9 +125,10 @@ public:
 
 private:
     void check_ready() const {
-        if (closing_ || (!fd_ && !error_)) throw usage_error(name_.to_string() + ": written to after close()");
+        if (closing_) throw usage_error(detail::concat({name_.to_string(), ": written to after close()"}));
         check_error();
-        if (current_ != nullptr) throw usage_error(name_.to_string() + ": a second write while a write_all waits");
+        if (current_ != nullptr)
+            throw usage_error(detail::concat({name_.to_string(), ": a second write while a write_all waits"}));
     }
     void check_error() const {
         if (error_) throw stream_error("write", name_.to_string(), error_);
@@ -215,7 +217,7 @@ private:
     std::size_t high_water_ = default_high_water;
     std::size_t low_water_ = default_high_water / 4;
     bool writable_ = true; // a write may find room
-    bool closing_ = false;
+    bool closing_ = true;
 };
 
 class stream_writer::write_awaiter : parked_write {

@@ -90,6 +90,7 @@ public:
 
     /// Turns until `stop()`.
     void run() {
+        require_turn_possible();
         const exact_handle at_the_end(*this);
         while (!stopping_.exchange(false, std::memory_order_acquire)) turn(true);
     }
@@ -100,6 +101,7 @@ public:
     await_result_t<A> run(A what) {
         auto root = detail::make_branch(std::move(what));
         root_ended end;
+        require_turn_possible();
         const exact_handle at_the_end(*this);
         {
             const turn_scope scope(*this);
@@ -112,6 +114,7 @@ public:
     /// One turn, which waits for something to do for `timeout` at the most. A signal handler's return ends it, too.
     template <class Rep, class Period>
     void run_once(std::chrono::duration<Rep, Period> timeout) {
+        require_turn_possible();
         const exact_handle at_the_end(*this);
         const platform::clock::duration longest = to_clock_duration(timeout);
         if (longest <= platform::clock::duration::zero()) return turn(false);
@@ -121,6 +124,7 @@ public:
 
     /// Does what can be done without waiting; what that makes possible is left for the next turn.
     void poll() {
+        require_turn_possible();
         const exact_handle at_the_end(*this);
         turn(false);
     }
@@ -141,7 +145,8 @@ public:
         if (before == nullptr) backend_.wake(); // else whoever posted that has rung the bell already
     }
 
-    /// Makes `run()` return after the turn it is in, or the next one. From any thread.
+    /// Makes `run()` return after the turn it is in; if it is not running, the next one returns at once. From any
+    /// thread.
     void stop() noexcept {
         stopping_.store(true, std::memory_order_release);
         backend_.wake();
@@ -253,13 +258,16 @@ private:
         return loops;
     }
 
-    // This loop is `current()` and no other may be run from here.
+    // Before anything of the loop is touched: on a wrong thread even looking would be a race.
+    void require_turn_possible() const {
+        if (!belongs_here()) throw usage_error("an event_loop can only be run on the thread that made it");
+        if (in_turn_) throw usage_error("the event_loop is in a turn already: await instead of running it again");
+    }
+
+    // This loop is `current()`, and cannot be run again from here.
     class turn_scope {
     public:
-        explicit turn_scope(event_loop& loop) : loop_(loop) {
-            if (loop.in_turn_)
-                throw usage_error("the event_loop is in a turn already: await instead of running it again");
-            if (!loop.belongs_here()) throw usage_error("an event_loop can only be run on the thread that made it");
+        explicit turn_scope(event_loop& loop) noexcept : loop_(loop) {
             loop.in_turn_ = true;
             outer_ = std::exchange(here().turning, &loop);
         }
@@ -297,7 +305,9 @@ private:
         nudged_ = false;
         if (timers_.earliest() < armed_) set_alarm(timers_.earliest());
         const bool idle = nothing_ready() && posted_.load(std::memory_order_acquire) == nullptr;
-        backend_.wait(may_block && idle, [this](std::uint64_t tag, platform::readiness what) { dispatch(tag, what); });
+        const bool alarm_rang = backend_.wait(
+            may_block && idle, [this](std::uint64_t tag, platform::readiness what) { dispatch(tag, what); });
+        if (alarm_rang) armed_ = platform::clock::time_point::max(); // it may be a little early, and rings only once
         call_again();
         ring_due_timers();
         call_posted();
@@ -322,7 +332,7 @@ private:
     // An alarm that nobody needs any more is left to ring: that is a turn for nothing, but only moving it forward saves
     // a system call for each deadline that is never reached.
     void ring_due_timers() noexcept {
-        if (armed_ == platform::clock::time_point::max()) return; // and so no timer ever rings
+        if (timers_.empty() && armed_ == platform::clock::time_point::max()) return;
         const platform::clock::time_point now = platform::clock::now();
         if (armed_ <= now) armed_ = platform::clock::time_point::max(); // it has rung, or does so now
         while (timers_.earliest() <= now) {

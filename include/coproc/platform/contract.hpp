@@ -62,7 +62,8 @@ template <class B, class C>
 concept event_backend = child_process<C> && std::default_initializable<B> && !std::movable<B> &&
                         requires(B backend, const C& child, int fd, interest what, std::uint64_t tag,
                                  clock::time_point when, void (*on_event)(std::uint64_t, readiness)) {
-    /// Reports what is ready already, too. An error leaves nothing registered: EPERM on Linux for what cannot
+    /// One registration for each descriptor: who reads and writes the same thing duplicates it. Reports what is
+    /// ready already, too. An error leaves nothing registered: EPERM on Linux for what cannot
     /// be polled and never blocks, EPIPE on BSD for a pipe that nobody will read.
     { backend.watch(fd, what, tag) }
     noexcept->std::same_as<std::error_code>;
@@ -84,7 +85,7 @@ concept event_backend = child_process<C> && std::default_initializable<B> && !st
     { backend.wake() }
     noexcept;
     /// Calls `on_event(tag, readiness)` for what has happened; blocks only if asked to and only until something
-    /// has. Signals end it early.
+    /// has. Signals end it early. True if the alarm has rung, perhaps a little early; it rings once.
     {backend.wait(true, on_event)};
     /// Polls readable when `wait` would not block.
     { backend.native_handle() }

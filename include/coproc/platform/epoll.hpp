@@ -28,8 +28,8 @@ public:
           bell_(own(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")),
           alarm_(own(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), "timerfd_create")) {
         // Edge-triggered, so neither needs to be read: each ring and each expiry is an edge of its own.
-        if (const auto error = add(bell_.get(), EPOLLIN, nobody)) throw std::system_error(error, "epoll_ctl");
-        if (const auto error = add(alarm_.get(), EPOLLIN, nobody)) throw std::system_error(error, "epoll_ctl");
+        if (const auto error = add(bell_.get(), EPOLLIN, bell_tag)) throw std::system_error(error, "epoll_ctl");
+        if (const auto error = add(alarm_.get(), EPOLLIN, alarm_tag)) throw std::system_error(error, "epoll_ctl");
     }
     epoll_backend(const epoll_backend&) = delete;
     epoll_backend& operator=(const epoll_backend&) = delete;
@@ -67,19 +67,24 @@ public:
     }
 
     template <class OnEvent>
-    void wait(bool may_block, OnEvent&& on_event) {
+    bool wait(bool may_block, OnEvent&& on_event) {
         epoll_event events[64];
         const int count = ::epoll_wait(queue_.get(), events, 64, may_block ? -1 : 0);
         if (count < 0 && errno != EINTR) throw std::system_error(last_error(), "epoll_wait");
+        bool alarm_rang = false;
         for (int i = 0; i < count; ++i) {
-            if (events[i].data.u64 != nobody) on_event(events[i].data.u64, translate(events[i].events));
+            const std::uint64_t tag = events[i].data.u64;
+            if (tag == alarm_tag) alarm_rang = true;
+            else if (tag != bell_tag) on_event(tag, translate(events[i].events));
         }
+        return alarm_rang;
     }
 
     [[nodiscard]] int native_handle() const noexcept { return queue_.get(); }
 
 private:
-    static constexpr std::uint64_t nobody = ~std::uint64_t{0};
+    static constexpr std::uint64_t bell_tag = ~std::uint64_t{0};
+    static constexpr std::uint64_t alarm_tag = bell_tag - 1;
 
     static unique_fd own(int fd, const char* what) {
         unique_fd owner = above_stdio(unique_fd(fd));

@@ -62,15 +62,18 @@ public:
     void wake() noexcept { static_cast<void>(change(bell, EVFILT_USER, 0, NOTE_TRIGGER)); }
 
     template <class OnEvent>
-    void wait(bool may_block, OnEvent&& on_event) {
+    bool wait(bool may_block, OnEvent&& on_event) {
         struct kevent events[64];
         const timespec at_once{};
         const int count = ::kevent(queue_.get(), nullptr, 0, events, 64, may_block ? nullptr : &at_once);
         if (count < 0 && errno != EINTR) throw std::system_error(last_error(), "kevent");
+        bool alarm_rang = false;
         for (int i = 0; i < count; ++i) {
             const auto filter = events[i].filter;
-            if (filter != EVFILT_USER && filter != EVFILT_TIMER) on_event(tag_of(events[i]), translate(events[i]));
+            if (filter == EVFILT_TIMER) alarm_rang = true;
+            else if (filter != EVFILT_USER) on_event(tag_of(events[i]), translate(events[i]));
         }
+        return alarm_rang;
     }
 
     [[nodiscard]] int native_handle() const noexcept { return queue_.get(); }

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "../core/concat.hpp"
 #include "destroy.hpp"
 #include "stdio.hpp"
 #include "words.hpp"
@@ -52,7 +53,9 @@ public:
     /// All of a range.
     template <class Range>
     command& args(const Range& range) & {
-        for (const auto& a : range) arg(a);
+        std::vector<std::string> more; // first all of it: the range may be our own words
+        for (const auto& a : range) more.push_back(detail::checked(a, "argument"));
+        args_.insert(args_.end(), more.begin(), more.end());
         return *this;
     }
     /// What the program finds as its own name, in place of the program's.
@@ -151,7 +154,8 @@ public:
 
     /// Program and arguments in one line, which a shell would read back as the same words.
     [[nodiscard]] std::string to_string() const {
-        std::string line = shell_quoted(program_);
+        std::string line =
+            detail::is_reserved(program_) ? detail::concat({"'", program_, "'"}) : shell_quoted(program_);
         for (const std::string& a : args_) line.append(" ").append(shell_quoted(a));
         return line;
     }
@@ -162,7 +166,7 @@ private:
         std::string text = detail::checked(key, "environment key");
         if (text.empty()) throw std::invalid_argument("an environment key is empty");
         if (text.find('=') != std::string::npos) {
-            throw std::invalid_argument("the environment key " + in_quotes(text) + " contains a '='");
+            throw std::invalid_argument(detail::concat({"the environment key ", in_quotes(text), " contains a '='"}));
         }
         return text;
     }

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "../core/concat.hpp"
 #include "../core/error.hpp"
 #include "../core/unique_fd.hpp"
 #include "../platform/environment.hpp"
@@ -52,7 +53,7 @@ public:
         strings_.reserve(changes.size()); // the pointers must hold
         for (const auto& change : changes) {
             if (last_word_on(c, change.key) != &change || !change.value) continue;
-            strings_.push_back(change.key + "=" + *change.value);
+            strings_.push_back(concat({change.key, "=", *change.value}));
             pointers_.push_back(strings_.back().data());
         }
         pointers_.push_back(nullptr);
@@ -102,7 +103,7 @@ private:
         // Relative to our directory, so it has to be made absolute if the child is to be in another one when it
         // executes it.
         if (c.cwd().empty() || program.starts_with('/')) return program;
-        return working_directory() + "/" + program;
+        return concat({working_directory(), "/", program});
     }
     const std::optional<std::string_view> path = environment_block::search_path(c);
     found_program found = find_program(program, path ? std::string(*path) : default_search_path());
@@ -137,7 +138,7 @@ struct stream_ends {
     if (!file) {
         const std::error_code error = platform::last_error();
         throw spawn_error(spawn_stage::redirect, c.program(),
-                          "opening " + in_quotes(path) + " for " + stdio_names[number] + " failed", error);
+                          concat({"opening ", in_quotes(path), " for ", stdio_names[number], " failed"}), error);
     }
     return file;
 }
@@ -152,7 +153,7 @@ struct stream_ends {
     if (!ours || !childs || !platform::set_nonblocking(ours)) {
         const std::error_code error = platform::last_error();
         throw spawn_error(spawn_stage::pipe, c.program(),
-                          std::string("making a pipe for ") + stdio_names[number] + " failed", error);
+                          concat({"making a pipe for ", stdio_names[number], " failed"}), error);
     }
     return {std::move(ours), std::move(childs)};
 }
@@ -163,7 +164,7 @@ struct stream_ends {
     switch (stage) {
     case spawn_stage::pipe: return "making a pipe failed";
     case spawn_stage::redirect: return "placing stdin, stdout and stderr failed";
-    case spawn_stage::cwd: return "changing to the directory " + in_quotes(c.cwd()) + " failed";
+    case spawn_stage::cwd: return concat({"changing to the directory ", in_quotes(c.cwd()), " failed"});
     case spawn_stage::fork: return "creating a process failed";
     case spawn_stage::exec: break;
     }

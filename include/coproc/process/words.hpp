@@ -44,6 +44,19 @@ template <word T>
 
 } // namespace detail
 
+namespace detail {
+
+/// A word that means something else to a shell where it expects a command (POSIX, Shell Command Language, 2.4).
+[[nodiscard]] inline bool is_reserved(std::string_view word) noexcept {
+    for (const std::string_view reserved : {"if", "then", "else", "elif", "fi", "do", "done", "case", "esac", "while",
+                                            "until", "for", "in", "function", "select", "time"}) {
+        if (word == reserved) return true;
+    }
+    return false;
+}
+
+} // namespace detail
+
 /// One word as a shell reads it back: as it stands, or between single quotes if it needs them.
 [[nodiscard]] inline std::string shell_quoted(std::string_view text) {
     constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%_+:,./-";

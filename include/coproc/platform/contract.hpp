@@ -38,6 +38,8 @@ struct reaped {
     resource_usage usage;
 };
 
+// clang-format off: version 14 takes a concept apart
+
 /// A child of this process that nobody else reaps. Destroying it does nothing to the process.
 template <class C>
 concept child_process = std::movable<C> && requires(C child, const C watched, int signal) {
@@ -46,7 +48,7 @@ concept child_process = std::movable<C> && requires(C child, const C watched, in
     /// False if it is gone and reaped. A signal to a child that has exited but is not reaped has no effect.
     { watched.send_signal(signal) }
     noexcept->std::same_as<bool>;
-    /// Reaps if it has ended; never blocks.
+    /// Reaps if it has ended; never blocks. One that was never started has ended, nobody knows how.
     { child.try_reap() }
     noexcept->std::same_as<std::optional<reaped>>;
     /// Blocks until it has ended. For a child that has been killed.
@@ -56,15 +58,15 @@ concept child_process = std::movable<C> && requires(C child, const C watched, in
 
 /// One kernel event queue, used by one thread, but for `wake`.
 ///
-/// A tag comes back with each event of what it was registered with. Registrations are edge-triggered: after an
-/// event the next one comes when something new happens, so what is ready has to be taken until it would block.
+/// A tag comes back with each event of what it was registered with. Registrations are edge-triggered: after an event
+/// the next one comes when something new happens, so what is ready has to be taken until it would block.
 template <class B, class C>
 concept event_backend = child_process<C> && std::default_initializable<B> && !std::movable<B> &&
                         requires(B backend, const C& child, int fd, interest what, std::uint64_t tag,
                                  clock::time_point when, void (*on_event)(std::uint64_t, readiness)) {
-    /// One registration for each descriptor: who reads and writes the same thing duplicates it. Reports what is
-    /// ready already, too. An error leaves nothing registered: EPERM on Linux for what cannot
-    /// be polled and never blocks, EPIPE on BSD for a pipe that nobody will read.
+    /// Reports what is ready already, too. One registration for each descriptor: who reads and writes the same
+    /// thing duplicates it. An error leaves nothing registered: EPERM on Linux for what cannot be polled and never
+    /// blocks, EPIPE on BSD for a pipe that nobody will read.
     { backend.watch(fd, what, tag) }
     noexcept->std::same_as<std::error_code>;
     /// Before the descriptor is closed: a closed one goes on reporting while a child holds a copy (epoll(7)).
@@ -86,10 +88,12 @@ concept event_backend = child_process<C> && std::default_initializable<B> && !st
     noexcept;
     /// Calls `on_event(tag, readiness)` for what has happened; blocks only if asked to and only until something
     /// has. Signals end it early. True if the alarm has rung, perhaps a little early; it rings once.
-    {backend.wait(true, on_event)};
+    { backend.wait(true, on_event) } -> std::same_as<bool>;
     /// Polls readable when `wait` would not block.
     { backend.native_handle() }
     noexcept->std::same_as<int>;
 };
+
+// clang-format on
 
 } // namespace coproc::platform

@@ -11,12 +11,10 @@
 // On every function that runs in the child. Instrumentation would call into a run-time library whose state is the
 // parent's.
 #if defined(__clang__)
-#if __has_attribute(disable_sanitizer_instrumentation)
-#define COPROC_CHILD_SIDE __attribute__((disable_sanitizer_instrumentation, no_instrument_function))
-#else
+// The first keeps clang's front end quiet, the second its passes.
 #define COPROC_CHILD_SIDE                                                                                              \
-    __attribute__((no_sanitize("address", "memory", "thread", "undefined"), no_instrument_function))
-#endif
+    __attribute__((no_sanitize("address", "memory", "thread", "undefined"), disable_sanitizer_instrumentation,         \
+                   no_instrument_function))
 #else
 #define COPROC_CHILD_SIDE __attribute__((no_sanitize("address", "thread", "undefined"), no_instrument_function))
 #endif

@@ -236,6 +236,7 @@ task<figures> many(const parameters& given) {
     const double descriptors = open_descriptors() - descriptors_before;
     for (async_process& child : children) child.close_stdin();
     std::vector<task<>> ends;
+    ends.reserve(count);
     for (async_process& child : children) ends.push_back(await_silent_end(child));
     co_await when_all(std::move(ends));
     figures f = watch.stop();

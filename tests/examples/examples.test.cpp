@@ -80,7 +80,7 @@ TEST_CASE("own_coroutine_type awaits a child in a foreign coroutine", "[examples
     CHECK(output_of("own_coroutine_type") == "NO FRAMEWORK REQUIRED\ntr exited with code 0\n");
 }
 
-TEST_CASE("nested_loop is a guest that does not hold up its host", "[examples][process]") {
+TEST_CASE("nested_loop is a guest that does not hold up its host", "[examples][process][native_handle]") {
     matches(output_of("nested_loop"), "(guest: waiting\n)*"
                                       "guest: sleep exited with code 0\n"
                                       "host: ticked all the while\n");

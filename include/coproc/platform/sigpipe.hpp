@@ -28,7 +28,7 @@ inline void expect_no_sigpipe(int) noexcept {}
 
 /// As write(2). A pipe has no MSG_NOSIGNAL, so the signal, which goes to the thread that writes, is blocked there
 /// during the call and taken off the thread again if it came: two cheap system calls (0.3 us together). pwritev2 with
-/// RWF_NOSIGNAL (Linux 6.18) costs the same and is known to few kernels.
+/// RWF_NOSIGNAL does the same in one, but only since Linux 6.18.
 [[nodiscard]] inline ssize_t write_without_sigpipe(int fd, const char* data, std::size_t size) noexcept {
     sigset_t sigpipe;
     sigset_t before;

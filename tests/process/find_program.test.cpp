@@ -10,23 +10,13 @@
 #include <string_view>
 
 #include "support/catch.hpp"
+#include "support/other_directory.hpp"
 #include "support/temporary_directory.hpp"
 
 using coproc::detail::default_search_path;
 using coproc::detail::find_program;
 
 namespace {
-class other_directory {
-public:
-    explicit other_directory(const std::filesystem::path& path) { std::filesystem::current_path(path); }
-    other_directory(const other_directory&) = delete;
-    other_directory& operator=(const other_directory&) = delete;
-    ~other_directory() { std::filesystem::current_path(before_); }
-
-private:
-    std::filesystem::path before_ = std::filesystem::current_path();
-};
-
 constexpr std::string_view script = "#!/bin/sh\n";
 } // namespace
 

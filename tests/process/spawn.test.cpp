@@ -21,6 +21,7 @@
 #include "support/catch.hpp"
 #include "support/children.hpp"
 #include "support/forked.hpp"
+#include "support/other_directory.hpp"
 #include "support/pipes.hpp"
 #include "support/resources.hpp"
 #include "support/run_in_time.hpp"
@@ -86,17 +87,6 @@ public:
 private:
     const char* key_;
     std::optional<std::string> before_;
-};
-
-class other_directory {
-public:
-    explicit other_directory(const std::filesystem::path& path) { std::filesystem::current_path(path); }
-    other_directory(const other_directory&) = delete;
-    other_directory& operator=(const other_directory&) = delete;
-    ~other_directory() { std::filesystem::current_path(before_); }
-
-private:
-    std::filesystem::path before_ = std::filesystem::current_path();
 };
 
 } // namespace

@@ -3,6 +3,7 @@
 // The contract of contract.hpp, for whichever backend this system has.
 #include <coproc/platform/platform.hpp>
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 #include "support/readable.hpp"
 #include "support/resources.hpp"
 #include "support/started_child.hpp"
+#include "support/temporary_directory.hpp"
 
 using namespace coproc::platform;
 using coproc::unique_fd;
@@ -265,6 +267,18 @@ TEST_CASE("a number that is used again is another descriptor", "[platform]") {
     const events seen = next(queue);
     REQUIRE(seen.size() == 1u);
     CHECK(seen[0].tag == 2u);
+}
+
+TEST_CASE("what never blocks is refused as such for who waits for an event would wait for ever", "[platform]") {
+    backend queue;
+    const temporary_directory directory;
+    const unique_fd file(::open(directory.file("empty", "").c_str(), O_RDWR | O_CLOEXEC));
+    CHECK(queue.watch(file.get(), interest::read, 1) == std::errc::operation_not_permitted);
+    CHECK(queue.watch(file.get(), interest::write, 2) == std::errc::operation_not_permitted);
+    const unique_fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    CHECK(queue.watch(null.get(), interest::read, 3) == std::errc::operation_not_permitted);
+    CHECK(is_silent(queue));
+    CHECK(now(queue).empty());
 }
 
 TEST_CASE("what cannot be watched is an error and nothing is registered", "[platform]") {

@@ -25,7 +25,7 @@
 using namespace coproc;
 using namespace std::chrono_literals;
 
-TEST_CASE("a host that ignores SIGCHLD is told the truth or that nobody knows", "[process]") {
+TEST_CASE("a host that ignores SIGCHLD is told the truth or that nobody knows", "[process][reaped_elsewhere]") {
     const int code = in_a_fork([] {
         ::signal(SIGCHLD, SIG_IGN); // then the kernel reaps by itself, and forgets
         const auto talk = []() -> task<int> {
@@ -56,7 +56,7 @@ TEST_CASE("a host that ignores SIGCHLD is told the truth or that nobody knows", 
     CHECK(code == 0);
 }
 
-TEST_CASE("a child that somebody else has reaped ends with unknown status", "[process]") {
+TEST_CASE("a child that somebody else has reaped ends with unknown status", "[process][reaped_elsewhere]") {
     const nothing_leaks check;
     const auto thief = [](async_process& p) -> task<> {
         const int pid = *p.pid();

@@ -423,12 +423,32 @@ TEST_CASE("a host without stdin stdout or stderr can start children", "[process]
                       if (seen != "0\n1\n2\n") co_return 3;
                       co_return 0;
                   };
-                  if (const int code = run(talk())) return code;
-                  // Nothing of ours has taken their places.
+                  return run(talk());
+              }) == 0);
+    }
+}
+
+TEST_CASE("nothing of ours takes the place of a stream that a host has closed", "[process][own_descriptors]") {
+    for (int closed = 0; closed < 8; ++closed) {
+        CAPTURE(closed);
+        CHECK(in_a_fork([closed] {
                   for (int fd = 0; fd < 3; ++fd) {
-                      if (((closed & 1 << fd) != 0) != (::fcntl(fd, F_GETFD) < 0)) return 4;
+                      if ((closed & 1 << fd) != 0) ::close(fd);
                   }
-                  return 0;
+                  const auto free_places = [] {
+                      int mask = 0;
+                      for (int fd = 0; fd < 3; ++fd) mask |= ::fcntl(fd, F_GETFD) < 0 ? 1 << fd : 0;
+                      return mask;
+                  };
+                  const auto talk = [&]() -> task<int> {
+                      async_process cat(child("cat"));
+                      if (free_places() != closed) co_return 1;
+                      co_await cat.write_stdin("through");
+                      cat.close_stdin();
+                      co_await cat.read_stdout(); // with everything watched
+                      co_return free_places() == closed ? 0 : 2;
+                  };
+                  return run(talk());
               }) == 0);
     }
 }

@@ -4,9 +4,12 @@
 // What must be the same after a test as before: descriptors and children.
 
 #include <dirent.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <set>
 #include <string>
 
@@ -22,6 +25,15 @@ inline std::set<int> open_descriptors() {
     numbers.erase(::dirfd(directory));
     ::closedir(directory);
     return numbers;
+}
+
+/// How many of them are pipes.
+inline std::size_t open_pipes() {
+    const std::set<int> numbers = open_descriptors();
+    return static_cast<std::size_t>(std::count_if(numbers.begin(), numbers.end(), [](int fd) {
+        struct stat about {};
+        return ::fstat(fd, &about) == 0 && S_ISFIFO(about.st_mode);
+    }));
 }
 
 /// True if this process has no child, running or zombie.

@@ -65,8 +65,8 @@ concept event_backend = child_process<C> && std::default_initializable<B> && !st
                         requires(B backend, const C& child, int fd, interest what, std::uint64_t tag,
                                  clock::time_point when, void (*on_event)(std::uint64_t, readiness)) {
     /// Reports what is ready already, too. One registration for each descriptor: who reads and writes the same
-    /// thing duplicates it. An error leaves nothing registered: EPERM on Linux for what cannot be polled and never
-    /// blocks, EPIPE on BSD for a pipe that nobody will read.
+    /// thing duplicates it. An error leaves nothing registered: EPERM for what never blocks (a file, /dev/null), EPIPE
+    /// on BSD for a pipe that nobody will read.
     { backend.watch(fd, what, tag) }
     noexcept->std::same_as<std::error_code>;
     /// Before the descriptor is closed: a closed one goes on reporting while a child holds a copy (epoll(7)).

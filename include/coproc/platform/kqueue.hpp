@@ -6,7 +6,9 @@
 #include <sys/types.h>
 
 #include <sys/event.h>
+#include <sys/stat.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -29,10 +31,9 @@ namespace coproc::platform {
 class kqueue_backend {
 public:
     /// Throws std::system_error: EMFILE, ENFILE, ENOMEM.
-    kqueue_backend() : queue_(::kqueue()) {
+    kqueue_backend() : queue_(queue_above_stdio()) {
         if (!queue_) throw std::system_error(last_error(), "kqueue");
-        // A kqueue is never inherited by a forked child (kqueue(2)), only the number of its descriptor would be. It is
-        // not moved above 2: a kqueue cannot be duplicated everywhere.
+        // A kqueue is never inherited by a forked child (kqueue(2)), only the number of its descriptor would be.
         ::fcntl(queue_.get(), F_SETFD, FD_CLOEXEC);
         if (const auto error = change(bell, EVFILT_USER, EV_ADD | EV_CLEAR)) throw std::system_error(error, "kevent");
     }
@@ -40,7 +41,13 @@ public:
     kqueue_backend& operator=(const kqueue_backend&) = delete;
 
     [[nodiscard]] std::error_code watch(int fd, interest what, std::uint64_t tag) noexcept {
-        return change(ident(fd), filter_of(what), EV_ADD | EV_CLEAR, 0, 0, tag);
+        // A file would be taken, but told of only while its offset is not at the end (kqueue(2)): nobody would ever
+        // hear of the end. Few of the devices are taken; those that are not, such as /dev/null, do not block either.
+        const auto never_blocks = std::make_error_code(std::errc::operation_not_permitted);
+        struct stat about {};
+        if (::fstat(fd, &about) == 0 && (S_ISREG(about.st_mode) || S_ISBLK(about.st_mode))) return never_blocks;
+        const std::error_code error = change(ident(fd), filter_of(what), EV_ADD | EV_CLEAR, 0, 0, tag);
+        return error && S_ISCHR(about.st_mode) && ::isatty(fd) == 0 ? never_blocks : error;
     }
     void unwatch(int fd, interest what) noexcept { static_cast<void>(change(ident(fd), filter_of(what), EV_DELETE)); }
 
@@ -86,6 +93,14 @@ private:
 #else
     static constexpr unsigned nanosecond_note = NOTE_NSECONDS;
 #endif
+
+    // Where a host has closed its own streams, their numbers are not for us; and a kqueue cannot be moved to another
+    // number on every system.
+    static unique_fd queue_above_stdio() noexcept {
+        unique_fd queue(::kqueue());
+        if (!queue || queue.get() > STDERR_FILENO) return queue;
+        return queue_above_stdio(); // while this one keeps the place
+    }
 
     static std::uintptr_t ident(int number) noexcept { return static_cast<std::uintptr_t>(number); }
     static int filter_of(interest what) noexcept { return what == interest::read ? EVFILT_READ : EVFILT_WRITE; }

@@ -93,7 +93,8 @@ TEST_CASE("a script whose interpreter is missing", "[process]") {
     const temporary_directory directory;
     const std::string path = directory.file("prog", "#!/no/such/interpreter\n", true);
     check_failure(command(path), spawn_stage::exec, ENOENT,
-                  "cannot start \"" + path + "\": exec failed: No such file or directory");
+                  "cannot start \"" + path + "\": exec failed, the interpreter that \"" + path +
+                      "\" names is missing: No such file or directory");
 }
 
 TEST_CASE("a directory to start in that is missing", "[process]") {

@@ -3,6 +3,8 @@
 //
 // A child on Linux: a pidfd, which names this one process for ever, however often its number is used again.
 
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -15,6 +17,7 @@
 
 #include "../core/unique_fd.hpp"
 #include "contract.hpp"
+#include "exit_memory_linux.hpp"
 #include "rusage.hpp"
 
 namespace coproc::platform {
@@ -35,9 +38,24 @@ public:
     }
 
     [[nodiscard]] std::optional<reaped> try_reap() noexcept { return reap_with(WNOHANG); }
-    [[nodiscard]] reaped reap() noexcept { return reap_with(0).value_or(reaped{}); }
+    [[nodiscard]] reaped reap() noexcept {
+        for (int tries = 0; tries < 1000; ++tries) {
+            if (const std::optional<reaped> end = reap_with(0)) return *end;
+            ::sched_yield(); // the kernel is at it, which takes microseconds
+        }
+        return reaped{};
+    }
 
 private:
+    // ECHILD: reaped by somebody else in this process, or by the kernel since SIGCHLD is ignored. Or never ours, but
+    // our parent's, from whom we are a fork.
+    [[nodiscard]] std::optional<reaped> reaped_elsewhere() const noexcept {
+        if (const std::optional<exit_status> status = remembered_status(pidfd_.get())) return reaped{*status, {}};
+        pollfd exit{pidfd_.get(), POLLIN, 0};
+        if (::poll(&exit, 1, 0) == 1) return std::nullopt; // it is being reaped at this moment
+        return reaped{};
+    }
+
     [[nodiscard]] std::optional<reaped> reap_with(int options) noexcept {
         if (!pidfd_) return reap_by_pid(pid_, options);
         // The system call takes a struct rusage that the libc function hides (waitid(2), C library/kernel differences).
@@ -48,7 +66,7 @@ private:
             // __WALL: until it has executed a program, its exit signal is not SIGCHLD, and it may be killed that early.
             result = ::syscall(SYS_waitid, wait_by_pidfd, pidfd_.get(), &info, WEXITED | __WALL | options, &usage);
         } while (result < 0 && errno == EINTR); // a pidfd never names another process, so repeating is safe
-        if (result < 0) return reaped{}; // ECHILD: reaped behind our back, or auto-reaped since SIGCHLD is ignored
+        if (result < 0) return reaped_elsewhere();
         if (info.si_pid == 0) return std::nullopt;
         return reaped{status_of(info), to_resource_usage(usage)};
     }

@@ -3,17 +3,41 @@
 //
 // A start with nothing left to decide: what `platform::spawn` is given and what it answers.
 
+#include <sys/types.h>
+
+#include <cstddef>
+
 #include "../core/error.hpp"
 
 namespace coproc::platform {
 
+/// A descriptor that the child finds under another number.
+struct passed_fd {
+    int source; ///< above every target
+    int target; ///< 3 or more
+};
+
+/// Whose rights the child takes. It then shares no memory with us, whose rights it gives up.
+struct identity {
+    static constexpr unsigned unchanged = static_cast<unsigned>(-1); // as for setresuid(2)
+    uid_t user = unchanged;
+    gid_t group = unchanged;
+    bool set_groups = false; ///< no groups is something else than groups left alone
+    const gid_t* groups = nullptr;
+    std::size_t group_count = 0;
+};
+
 /// Everything laid out in memory that stays as it is during the call.
 struct spawn_plan {
-    const char* path = nullptr;  ///< the file to execute: absolute, or relative to our own directory
-    char* const* argv = nullptr; ///< ends with a null pointer
-    char* const* envp = nullptr; ///< ends with a null pointer
-    const char* cwd = nullptr;   ///< the child's directory; null: ours
-    int stdio[3] = {-1, -1, -1}; ///< descriptors above 2 that become 0, 1 and 2; -1: ours is inherited
+    const char* path = nullptr;        ///< the file to execute: absolute, or relative to our own directory
+    char* const* argv = nullptr;       ///< ends with a null pointer
+    char* const* envp = nullptr;       ///< ends with a null pointer
+    const char* cwd = nullptr;         ///< the child's directory; null: ours
+    int stdio[3] = {-1, -1, -1};       ///< descriptors above 2 that become 0, 1 and 2; -1: ours is inherited
+    const passed_fd* passed = nullptr; ///< in rising order of their targets
+    std::size_t passed_count = 0;
+    const identity* as = nullptr; ///< null: ours
+    bool inherit_signals = false; ///< else none is blocked and none ignored
 };
 
 /// The step that failed and its errno; errno 0: the program runs.

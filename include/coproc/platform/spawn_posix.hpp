@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 
 #include "spawn_plan.hpp"
 
@@ -50,9 +51,9 @@ struct spawn_settings {
     bool made = false;
 };
 
-// Empty mask and default dispositions, whatever the host did.
-inline void reset_signals(spawn_settings& s) noexcept {
-    short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+// Empty mask and default dispositions, whatever the host did, unless they are to be inherited.
+inline void set_signals(spawn_settings& s, bool inherit) noexcept {
+    short flags = inherit ? 0 : POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
 #if defined(__APPLE__)
     flags |= POSIX_SPAWN_CLOEXEC_DEFAULT;
 #endif
@@ -69,6 +70,21 @@ inline void reset_signals(spawn_settings& s) noexcept {
     s.then([&] { return ::posix_spawnattr_setsigdefault(&s.attributes, &all); });
 }
 
+// Where it is not done by itself (macOS). On the other BSDs only what is close-on-exec is closed, as all of ours is.
+inline void close_the_rest([[maybe_unused]] spawn_settings& s, [[maybe_unused]] const spawn_plan& plan) noexcept {
+#if defined(__GLIBC__) || defined(__FreeBSD__)
+    int first = 3;
+    for (std::size_t i = 0; i < plan.passed_count; ++i) {
+        for (; first < plan.passed[i].target; ++first) {
+            s.then(
+                [&] { return ::posix_spawn_file_actions_addclose(&s.actions, first); }); // no error if it is not open
+        }
+        ++first;
+    }
+    s.then([&] { return ::posix_spawn_file_actions_addclosefrom_np(&s.actions, first); });
+#endif
+}
+
 inline void place_descriptors(spawn_settings& s, const spawn_plan& plan) noexcept {
     for (int target = 0; target < 3; ++target) {
         const int source = plan.stdio[target];
@@ -80,9 +96,11 @@ inline void place_descriptors(spawn_settings& s, const spawn_plan& plan) noexcep
         }
 #endif
     }
-#if defined(__GLIBC__) || defined(__FreeBSD__)
-    s.then([&] { return ::posix_spawn_file_actions_addclosefrom_np(&s.actions, 3); });
-#endif
+    for (std::size_t i = 0; i < plan.passed_count; ++i) {
+        const passed_fd& fd = plan.passed[i];
+        s.then([&] { return ::posix_spawn_file_actions_adddup2(&s.actions, fd.source, fd.target); });
+    }
+    close_the_rest(s, plan);
 }
 
 // posix_spawn tells an errno and no stage; only one step besides exec looks at a path.
@@ -95,7 +113,7 @@ inline spawn_stage stage_of_failure(const spawn_plan& plan) noexcept {
 
 inline spawn_outcome posix_spawn(const spawn_plan& plan, pid_t& pid) noexcept {
     spawn_settings s;
-    reset_signals(s);
+    set_signals(s, plan.inherit_signals);
     if (plan.cwd != nullptr) {
         s.then([&] { return ::posix_spawn_file_actions_addchdir_np(&s.actions, plan.cwd); });
     }
@@ -113,6 +131,7 @@ inline spawn_outcome posix_spawn(const spawn_plan& plan, pid_t& pid) noexcept {
 #if !defined(__linux__)
 
 [[nodiscard]] inline spawn_outcome spawn(const spawn_plan& plan, child& started) noexcept {
+    if (plan.as != nullptr) return {spawn_stage::identity, ENOTSUP}; // posix_spawn cannot
     pid_t pid = -1;
     const spawn_outcome outcome = detail::posix_spawn(plan, pid);
     if (outcome.error == 0) started = child(pid);

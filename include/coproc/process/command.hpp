@@ -6,8 +6,11 @@
 //     command build("make", "-j4");
 //     build.cwd("/src").env("CC", "clang").err(stdio::file("log"));
 
+#include <sys/types.h>
+
 #include <array>
 #include <cstddef>
+#include <map>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -17,6 +20,7 @@
 
 #include "../core/concat.hpp"
 #include "destroy.hpp"
+#include "lent_fd.hpp"
 #include "stdio.hpp"
 #include "words.hpp"
 
@@ -31,6 +35,12 @@ public:
     struct env_change {
         std::string key;
         std::optional<std::string> value;
+    };
+    /// What is not said stays as it is here.
+    struct identity_change {
+        std::optional<uid_t> user;
+        std::optional<gid_t> group;
+        std::optional<std::vector<gid_t>> groups;
     };
 
     /// A name is looked up in the PATH that the child will have; with a slash it is a path, relative to our directory,
@@ -95,9 +105,55 @@ public:
 
     // ---- stdio ----
 
-    command& in(stdio source) & { return set_stdio(0, std::move(source)); }
-    command& out(stdio sink) & { return set_stdio(1, std::move(sink)); }
-    command& err(stdio sink) & { return set_stdio(2, std::move(sink)); }
+    /// Each throws std::invalid_argument for what makes no sense there: a merge of stdin or into itself, text to be
+    /// written.
+    command& in(stdio source) & {
+        if (source.is(stdio::to_out) || source.is(stdio::to_err)) throw std::invalid_argument("stdin cannot be merged");
+        if (source.as_file() != nullptr && source.as_file()->append) {
+            throw std::invalid_argument("stdin cannot be appended to");
+        }
+        return set_stdio(0, std::move(source));
+    }
+    command& out(stdio sink) & { return set_output(1, std::move(sink), stdio::to_out, stdio::to_err); }
+    command& err(stdio sink) & { return set_output(2, std::move(sink), stdio::to_err, stdio::to_out); }
+
+    /// The child finds `fd` under `number`, from 3 on, besides 0, 1 and 2: nothing else is open in it. Borrowed or
+    /// owned as with `stdio::fd`; the last word on a number counts. Throws std::invalid_argument.
+    command& pass_fd(int number, int fd) & { return pass(number, detail::lent_fd(fd)); }
+    command& pass_fd(int number, unique_fd fd) & { return pass(number, detail::lent_fd(std::move(fd))); }
+
+    // ---- identity ----
+
+    /// Whose rights the child has: user(2), group(2) and supplementary groups, by number, all three of them real,
+    /// effective and saved. They are taken in the order that keeps nothing back (groups, group, user), in a child that
+    /// shares no memory with us. Where a user or group is said and `groups` is not, a child of root has no
+    /// supplementary groups at all. Needs the privilege; without it the start fails at spawn_stage::identity. Linux.
+    /// Throws std::invalid_argument for -1, which means "unchanged" to the kernel.
+    command& user(uid_t id) & {
+        identity_.user = checked_id(id, "user");
+        return *this;
+    }
+    command& group(gid_t id) & {
+        identity_.group = checked_id(id, "group");
+        return *this;
+    }
+    /// Exactly these supplementary groups; an empty range is none.
+    template <class Range>
+    command& groups(const Range& ids) & {
+        std::vector<gid_t> all;
+        for (const auto& id : ids) all.push_back(checked_id(static_cast<gid_t>(id), "group"));
+        identity_.groups = std::move(all);
+        return *this;
+    }
+
+    // ---- signals ----
+
+    /// The child begins as exec(2) would have it: what we block is blocked and what we ignore is ignored, as with
+    /// nohup(1). Otherwise nothing is blocked and everything has its default, whatever we do.
+    command& inherit_signals() & {
+        inherit_signals_ = true;
+        return *this;
+    }
 
     // ---- life ----
 
@@ -137,6 +193,15 @@ public:
     command&& in(stdio source) && { return std::move(in(std::move(source))); }
     command&& out(stdio sink) && { return std::move(out(std::move(sink))); }
     command&& err(stdio sink) && { return std::move(err(std::move(sink))); }
+    command&& pass_fd(int number, int fd) && { return std::move(pass_fd(number, fd)); }
+    command&& pass_fd(int number, unique_fd fd) && { return std::move(pass_fd(number, std::move(fd))); }
+    command&& user(uid_t id) && { return std::move(user(id)); }
+    command&& group(gid_t id) && { return std::move(group(id)); }
+    template <class Range>
+    command&& groups(const Range& ids) && {
+        return std::move(groups(ids));
+    }
+    command&& inherit_signals() && { return std::move(inherit_signals()); }
     command&& on_destroy(destroy policy) && { return std::move(on_destroy(policy)); }
 
     // ---- what was said ----
@@ -150,6 +215,9 @@ public:
     [[nodiscard]] const std::string& cwd() const noexcept { return cwd_; }
     /// Of 0, 1 or 2, if it was said.
     [[nodiscard]] const std::optional<stdio>& stdio_of(std::size_t number) const { return stdio_.at(number); }
+    [[nodiscard]] const std::map<int, detail::lent_fd>& passed_fds() const noexcept { return passed_fds_; }
+    [[nodiscard]] const identity_change& identity() const noexcept { return identity_; }
+    [[nodiscard]] bool inherits_signals() const noexcept { return inherit_signals_; }
     [[nodiscard]] const destroy& on_destroy() const noexcept { return on_destroy_; }
 
     /// Program and arguments in one line, which a shell would read back as the same words.
@@ -174,6 +242,28 @@ private:
         stdio_[number] = std::move(what);
         return *this;
     }
+    command& set_output(std::size_t number, stdio sink, stdio::kind itself, stdio::kind other) {
+        if (sink.is(itself)) throw std::invalid_argument("an output cannot be merged into itself");
+        const std::optional<stdio>& there = stdio_[3 - number];
+        if (sink.is(other) && there && there->is(itself)) {
+            throw std::invalid_argument("stdout and stderr cannot each be merged into the other");
+        }
+        if (sink.as_text() != nullptr) throw std::invalid_argument("text is for stdin");
+        return set_stdio(number, std::move(sink));
+    }
+    command& pass(int number, detail::lent_fd fd) {
+        if (number < 3) {
+            throw std::invalid_argument(detail::concat(
+                {"descriptor ", std::to_string(number), " cannot be passed: from 3 on; 0 to 2 are in, out, err"}));
+        }
+        passed_fds_.insert_or_assign(number, std::move(fd));
+        return *this;
+    }
+    template <class Id>
+    static Id checked_id(Id id, const char* what) {
+        if (id == static_cast<Id>(-1)) throw std::invalid_argument(detail::concat({"-1 is no ", what}));
+        return id;
+    }
 
     std::string program_;
     std::vector<std::string> args_;
@@ -181,8 +271,11 @@ private:
     std::vector<env_change> env_changes_;
     std::string cwd_;
     std::array<std::optional<stdio>, 3> stdio_;
+    std::map<int, detail::lent_fd> passed_fds_;
+    identity_change identity_;
     destroy on_destroy_ = destroy::kill;
     bool env_cleared_ = false;
+    bool inherit_signals_ = false;
 };
 
 } // namespace coproc

@@ -4,17 +4,14 @@
 // From a command to a running child: everything that can fail for want of something is had before the child is made, so
 // that a spawn_error always means that no program ran.
 
-#include <fcntl.h>
-#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <cstddef>
-#include <cstdlib>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -22,10 +19,10 @@
 #include "../core/concat.hpp"
 #include "../core/error.hpp"
 #include "../core/unique_fd.hpp"
-#include "../platform/environment.hpp"
-#include "../platform/pipe.hpp"
 #include "../platform/platform.hpp"
+#include "child_fds.hpp"
 #include "command.hpp"
+#include "environment_block.hpp"
 #include "find_program.hpp"
 
 namespace coproc::detail {
@@ -34,55 +31,6 @@ namespace coproc::detail {
 struct spawned {
     platform::child child;
     std::array<unique_fd, 3> ours;
-};
-
-constexpr std::array<const char*, 3> stdio_names{"stdin", "stdout", "stderr"};
-
-// ---- the environment ----
-
-class environment_block {
-public:
-    explicit environment_block(const command& c) {
-        if (c.env_changes().empty() && !c.env_is_cleared()) return; // ours, untouched and not copied
-        changed_ = true;
-        for (char** entry = platform::environment(); !c.env_is_cleared() && *entry != nullptr; ++entry) {
-            const std::string_view text = *entry;
-            if (last_word_on(c, text.substr(0, text.find('='))) == nullptr) pointers_.push_back(*entry);
-        }
-        const auto& changes = c.env_changes();
-        strings_.reserve(changes.size()); // the pointers must hold
-        for (const auto& change : changes) {
-            if (last_word_on(c, change.key) != &change || !change.value) continue;
-            strings_.push_back(concat({change.key, "=", *change.value}));
-            pointers_.push_back(strings_.back().data());
-        }
-        pointers_.push_back(nullptr);
-    }
-
-    [[nodiscard]] char* const* get() const noexcept { return changed_ ? pointers_.data() : platform::environment(); }
-
-    /// The PATH that the child will see, if it will see one.
-    [[nodiscard]] static std::optional<std::string_view> search_path(const command& c) noexcept {
-        if (const command::env_change* change = last_word_on(c, "PATH")) {
-            return change->value ? std::optional<std::string_view>(*change->value) : std::nullopt;
-        }
-        const char* const inherited =
-            c.env_is_cleared() ? nullptr : std::getenv("PATH"); // NOLINT(concurrency-mt-unsafe)
-        return inherited != nullptr ? std::optional<std::string_view>(inherited) : std::nullopt;
-    }
-
-private:
-    static const command::env_change* last_word_on(const command& c, std::string_view key) noexcept {
-        const command::env_change* last = nullptr;
-        for (const auto& change : c.env_changes()) {
-            if (change.key == key) last = &change;
-        }
-        return last;
-    }
-
-    std::vector<std::string> strings_;
-    std::vector<char*> pointers_;
-    bool changed_ = false;
 };
 
 // ---- the program ----
@@ -122,53 +70,59 @@ private:
     return argv;
 }
 
-// ---- the streams ----
+// ---- identity ----
 
-struct stream_ends {
-    unique_fd ours, childs;
-};
-
-[[nodiscard]] inline unique_fd open_for_child(const command& c, std::size_t number, const char* path) {
-    const int mode = number == 0 ? O_RDONLY : O_WRONLY | O_CREAT | O_TRUNC;
-    unique_fd file;
-    do { // a FIFO makes open(2) wait, and a signal ends that
-        file = unique_fd(::open(path, mode | O_CLOEXEC | O_NOCTTY, 0666));
-    } while (!file && errno == EINTR);
-    file = platform::above_stdio(std::move(file));
-    if (!file) {
-        const std::error_code error = platform::last_error();
-        throw spawn_error(spawn_stage::redirect, c.program(),
-                          concat({"opening ", in_quotes(path), " for ", stdio_names[number], " failed"}), error);
-    }
-    return file;
-}
-
-[[nodiscard]] inline stream_ends open_stream(const command& c, std::size_t number, const stdio& what) {
-    if (!what.path().empty()) return {{}, open_for_child(c, number, what.path().c_str())};
-    if (what.is(stdio::null)) return {{}, open_for_child(c, number, "/dev/null")};
-    if (what.is(stdio::inherit)) return {};
-    platform::pipe_ends pipe = platform::make_pipe();
-    unique_fd& ours = number == 0 ? pipe.write : pipe.read;
-    unique_fd& childs = number == 0 ? pipe.read : pipe.write;
-    if (!ours || !childs || !platform::set_nonblocking(ours)) {
-        const std::error_code error = platform::last_error();
-        throw spawn_error(spawn_stage::pipe, c.program(),
-                          concat({"making a pipe for ", stdio_names[number], " failed"}), error);
-    }
-    return {std::move(ours), std::move(childs)};
+[[nodiscard]] inline std::optional<platform::identity> identity_of(const command& c) noexcept {
+    const command::identity_change& said = c.identity();
+    if (!said.user && !said.group && !said.groups) return std::nullopt;
+    platform::identity as;
+    if (said.user) as.user = *said.user;
+    if (said.group) as.group = *said.group;
+    // Root's own supplementary groups are rights that nobody meant to leave to another user. Who is not root cannot
+    // give them up.
+    as.set_groups = said.groups.has_value() || ::geteuid() == 0;
+    if (said.groups) as.groups = said.groups->data();
+    if (said.groups) as.group_count = said.groups->size();
+    return as;
 }
 
 // ---- all of it ----
 
-[[nodiscard]] inline std::string describe(spawn_stage stage, const command& c) {
-    switch (stage) {
+/// A script's interpreter that is missing makes execve(2) say ENOENT of the script.
+[[nodiscard]] inline std::string describe_exec(const std::string& file, int error) {
+    if (error != ENOENT || ::access(file.c_str(), F_OK) != 0) return "exec failed";
+    return concat({"exec failed, the interpreter that ", in_quotes(file), " names is missing"});
+}
+
+[[nodiscard]] inline std::string describe(const platform::spawn_outcome& outcome, const command& c,
+                                          const std::string& file) {
+    switch (outcome.stage) {
     case spawn_stage::pipe: return "making a pipe failed";
     case spawn_stage::redirect: return "placing stdin, stdout and stderr failed";
     case spawn_stage::cwd: return concat({"changing to the directory ", in_quotes(c.cwd()), " failed"});
+    case spawn_stage::identity: return "taking another identity failed";
     case spawn_stage::fork: return "creating a process failed";
     case spawn_stage::exec: break;
     }
-    return "exec failed";
+    return describe_exec(file, outcome.error);
+}
+
+/// Short of processes for a moment; or the program has just been written, and a child that another thread is starting
+/// still holds it open for writing.
+[[nodiscard]] inline bool may_pass(const platform::spawn_outcome& outcome) noexcept {
+    return (outcome.stage == spawn_stage::fork && outcome.error == EAGAIN) ||
+           (outcome.stage == spawn_stage::exec && outcome.error == ETXTBSY);
+}
+
+/// Tried again up to five times within 16 ms where that may help: no program has run.
+[[nodiscard]] inline platform::spawn_outcome spawn_patiently(const platform::spawn_plan& plan, platform::child& child) {
+    platform::spawn_outcome outcome = platform::spawn(plan, child);
+    for (long pause = 500'000; may_pass(outcome) && pause <= 8'000'000; pause *= 2) {
+        const timespec time{0, pause};
+        ::nanosleep(&time, nullptr);
+        outcome = platform::spawn(plan, child);
+    }
+    return outcome;
 }
 
 /// `unset` is what a stream is that the command says nothing of. Throws spawn_error; std::bad_alloc.
@@ -176,28 +130,29 @@ struct stream_ends {
     const std::string file = file_of(c);
     const std::vector<char*> argv = argument_vector(c);
     const environment_block environment(c);
+    const std::optional<platform::identity> identity = identity_of(c);
+    require_open(c);
+    stdio_setup streams(c, unset);
+    const passed_fds passed(c);
 
     platform::spawn_plan plan;
     plan.path = file.c_str();
     plan.argv = argv.data();
     plan.envp = environment.get();
     plan.cwd = c.cwd().empty() ? nullptr : c.cwd().c_str();
+    for (std::size_t number = 0; number < 3; ++number) plan.stdio[number] = streams.source(number);
+    plan.passed = passed.data();
+    plan.passed_count = passed.size();
+    plan.as = identity ? &*identity : nullptr;
+    plan.inherit_signals = c.inherits_signals();
 
     spawned made;
-    std::array<unique_fd, 3> childs; // closed when we return, before anything can wait for them
-    for (std::size_t number = 0; number < 3; ++number) {
-        const std::optional<stdio>& said = c.stdio_of(number);
-        stream_ends ends = open_stream(c, number, said ? *said : unset);
-        plan.stdio[number] = ends.childs.get();
-        made.ours[number] = std::move(ends.ours);
-        childs[number] = std::move(ends.childs);
-    }
-
-    const platform::spawn_outcome outcome = platform::spawn(plan, made.child);
+    const platform::spawn_outcome outcome = spawn_patiently(plan, made.child);
     if (outcome.error != 0) {
-        throw spawn_error(outcome.stage, c.program(), describe(outcome.stage, c),
+        throw spawn_error(outcome.stage, c.program(), describe(outcome, c, file),
                           {outcome.error, std::system_category()});
     }
+    for (std::size_t number = 0; number < 3; ++number) made.ours[number] = streams.take_ours(number);
     return made;
 }
 

@@ -3,13 +3,16 @@
 //
 // stdio: what stands behind a child's stdin, stdout or stderr.
 //
-//     command("cc", "x.c").in(stdio::null).out(stdio::inherit).err(stdio::file("errors.txt"))
+//     command("cc", "x.c").in(stdio::null).out(stdio::append("log")).err(stdio::to_out)
 
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <variant>
 
-#include "../core/error.hpp"
+#include "../core/unique_fd.hpp"
+#include "lent_fd.hpp"
 #include "words.hpp"
 
 namespace coproc {
@@ -20,28 +23,65 @@ public:
         inherit, ///< ours
         null,    ///< /dev/null
         pipe,    ///< a pipe to a stream of the async_process
+        to_out,  ///< for stderr: wherever stdout goes, in the order of the writes
+        to_err,  ///< for stdout: wherever stderr goes
     };
 
-    constexpr stdio(kind k) noexcept : kind_(k) {} // NOLINT(google-explicit-constructor): `out(stdio::null)`
+    stdio(kind k) noexcept : what_(k) {} // NOLINT(google-explicit-constructor): `out(stdio::null)`
 
     /// A file, opened when the child is started: stdin reads it, stdout and stderr create or truncate it. A relative
     /// path is relative to our directory, not to the child's. Throws std::invalid_argument for an empty path or one
     /// with a NUL.
     template <word Path>
     [[nodiscard]] static stdio file(const Path& path) {
-        stdio made(null);
-        made.path_ = detail::checked(path, "file");
-        if (made.path_.empty()) throw std::invalid_argument("the path of a file is empty");
-        return made;
+        return stdio(named_file{checked_path(path), false});
+    }
+    /// For stdout and stderr: the same, but what is there stays, and every write goes to the end (O_APPEND).
+    template <word Path>
+    [[nodiscard]] static stdio append(const Path& path) {
+        return stdio(named_file{checked_path(path), true});
     }
 
-    [[nodiscard]] bool is(kind k) const noexcept { return path_.empty() && kind_ == k; }
-    /// Empty if it is no file.
-    [[nodiscard]] const std::string& path() const noexcept { return path_; }
+    /// A descriptor of ours, of any number, 0 to 2 too. Borrowed: it must be open when the child is started; neither it
+    /// nor its flags are changed, and it stays open here. Throws std::invalid_argument for a negative one.
+    [[nodiscard]] static stdio fd(int borrowed) { return stdio(detail::lent_fd(borrowed)); }
+    /// Owned: closed when the last command that holds it is gone.
+    [[nodiscard]] static stdio fd(unique_fd owned) { return stdio(detail::lent_fd(std::move(owned))); }
+
+    /// For stdin: these bytes, then the end. Any number of them; the child finds them in a file without a name, so
+    /// nobody has to write while it reads.
+    [[nodiscard]] static stdio text(std::string_view bytes) { return stdio(input_text{std::string(bytes)}); }
+
+    // What it was made of; null if of something else.
+
+    struct named_file {
+        std::string path;
+        bool append;
+    };
+    struct input_text {
+        std::string bytes;
+    };
+    [[nodiscard]] bool is(kind k) const noexcept {
+        const kind* const simple = std::get_if<kind>(&what_);
+        return simple != nullptr && *simple == k;
+    }
+    [[nodiscard]] const named_file* as_file() const noexcept { return std::get_if<named_file>(&what_); }
+    [[nodiscard]] const detail::lent_fd* as_fd() const noexcept { return std::get_if<detail::lent_fd>(&what_); }
+    [[nodiscard]] const input_text* as_text() const noexcept { return std::get_if<input_text>(&what_); }
 
 private:
-    kind kind_;
-    std::string path_;
+    using variant = std::variant<kind, named_file, detail::lent_fd, input_text>;
+
+    explicit stdio(variant what) noexcept : what_(std::move(what)) {}
+
+    template <word Path>
+    static std::string checked_path(const Path& path) {
+        std::string text = detail::checked(path, "file");
+        if (text.empty()) throw std::invalid_argument("the path of a file is empty");
+        return text;
+    }
+
+    variant what_;
 };
 
 } // namespace coproc

@@ -540,6 +540,22 @@ TEST_CASE("a child can be terminated although the host blocks and ignores that",
           }) == 0);
 }
 
+TEST_CASE("a child can begin with what the host blocks and ignores as nohup has it", "[process]") {
+    CHECK(in_a_fork([] {
+              ::signal(SIGHUP, SIG_IGN);
+              ::signal(SIGUSR2, [](int) {}); // a handler cannot be inherited
+              sigset_t some;
+              sigemptyset(&some);
+              sigaddset(&some, SIGUSR1);
+              ::sigprocmask(SIG_BLOCK, &some, nullptr);
+              const std::string seen = run(run_it(command(child("signal_state")).inherit_signals())).out;
+              const std::string expected =
+                  "ignored " + std::to_string(SIGHUP) + "\nblocked " + std::to_string(SIGUSR1) + "\n";
+              if (seen != expected) std::fprintf(stderr, "%s", seen.c_str());
+              return seen == expected ? 0 : 1;
+          }) == 0);
+}
+
 // ---- many ----
 
 TEST_CASE("hundreds of starts leave nothing behind", "[process]") {

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // When no program runs: which error, with which words, and nothing left behind.
+#include <fcntl.h>
+#include <signal.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -73,6 +76,38 @@ TEST_CASE("a file that may not be executed", "[process]") {
     check_failure(command("script").env("PATH", directory.path()), spawn_stage::exec, EACCES,
                   "cannot start \"script\": exec failed: Permission denied");
 }
+
+TEST_CASE("a path that leads round in a circle or is longer than the system takes", "[process]") {
+    const temporary_directory directory;
+    const std::string link = directory / "link";
+    std::filesystem::create_symlink(link, link);
+    check_failure(command(link), spawn_stage::exec, ELOOP,
+                  "cannot start \"" + link + "\": exec failed: " + std::strerror(ELOOP));
+    const std::string longest = "/" + std::string(100'000, 'x');
+    check_failure(command(longest), spawn_stage::exec, ENAMETOOLONG,
+                  "cannot start \"" + longest + "\": exec failed: " + std::strerror(ENAMETOOLONG));
+}
+
+#if defined(__linux__)
+TEST_CASE("a program that is being written is waited for a little", "[process]") {
+    const temporary_directory directory;
+    const std::string path = directory / "prog";
+    std::filesystem::copy_file(child("hush"), path);
+    CHECK(in_a_fork([&] { // nobody else may hold the copy open for writing
+              static int writer = -1;
+              writer = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+              const std::optional<spawn_error> e = failure_of(command(path));
+              if (!e || e->stage() != spawn_stage::exec || e->code() != std::errc::text_file_busy) return 1;
+              // It is closed between one attempt and another.
+              ::signal(SIGALRM, [](int) { ::close(writer); });
+              const itimerval soon{{0, 0}, {0, 1000}};
+              ::setitimer(ITIMER_REAL, &soon, nullptr);
+              event_loop loop;
+              const async_process p(path);
+              return 0;
+          }) == 0);
+}
+#endif
 
 TEST_CASE("a directory is no program", "[process]") {
     const temporary_directory directory;

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Children with other rights than ours. Only root can give rights away, so without that there is little to test.
+#include <coproc/process/spawn.hpp>
+
+#include <grp.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <coproc/process/async_process.hpp>
+
+#include "support/catch.hpp"
+#include "support/children.hpp"
+#include "support/forked.hpp"
+#include "support/resources.hpp"
+#include "support/run_in_time.hpp"
+#include "support/system_call_filter.hpp"
+#include "support/temporary_directory.hpp"
+
+using namespace coproc;
+
+TEST_CASE("an identity that means unchanged to the kernel is refused where it is given", "[process]") {
+    command c("x");
+    CHECK_THROWS_AS(c.user(static_cast<uid_t>(-1)), std::invalid_argument);
+    CHECK_THROWS_AS(c.group(static_cast<gid_t>(-1)), std::invalid_argument);
+    CHECK_THROWS_AS(c.groups(std::vector<long>{5, -1}), std::invalid_argument);
+    CHECK_FALSE(c.identity().user);
+    CHECK_FALSE(c.identity().groups);
+}
+
+#if defined(__linux__)
+
+namespace {
+
+constexpr uid_t nobody = 65534;
+const std::vector<gid_t> no_groups;
+
+bool we_are_root() {
+    if (::geteuid() == 0) return true;
+    WARN("only root can start children with other rights");
+    return false;
+}
+
+// A child of the tests where any user can execute it.
+class for_everybody {
+public:
+    explicit for_everybody(const char* name) : path_(directory_ / name) {
+        std::filesystem::copy_file(child(name), path_);
+        std::filesystem::permissions(directory_.path(), std::filesystem::perms(0755));
+        std::filesystem::permissions(path_, std::filesystem::perms(0755));
+    }
+    [[nodiscard]] const std::string& path() const { return path_; }
+
+private:
+    temporary_directory directory_;
+    std::string path_;
+};
+
+std::string output_of(command c) {
+    const auto talk = [&]() -> task<std::string> {
+        async_process p(c);
+        const result r = co_await p.communicate();
+        co_return r.out;
+    };
+    return run(talk());
+}
+
+std::optional<spawn_error> failure_of(const command& c) {
+    event_loop loop;
+    try {
+        async_process p(c);
+    } catch (const spawn_error& e) {
+        return e;
+    }
+    return std::nullopt;
+}
+
+} // namespace
+
+TEST_CASE("a child takes the user and the groups that it is told and keeps nothing back", "[process]") {
+    if (!we_are_root()) return;
+    const nothing_leaks check;
+    const for_everybody program("print_identity");
+    CHECK(output_of(command(program.path()).user(nobody).group(7).groups(std::vector<gid_t>{8, 9})) ==
+          "user 65534 65534 65534\ngroup 7 7 7\ngroups 8 9\n");
+}
+
+TEST_CASE("the groups of root do not go with another user unless that is said", "[process]") {
+    if (!we_are_root()) return;
+    const for_everybody program("print_identity");
+    CHECK(in_a_fork([&] {
+              const gid_t ours[] = {0, 4, 5};
+              if (::setgroups(3, ours) != 0) return 1;
+              const std::string as_nobody = "user 65534 65534 65534\ngroup 0 0 0\ngroups";
+              if (output_of(command(program.path()).user(nobody)) != as_nobody + "\n") return 2;
+              if (output_of(command(program.path()).user(nobody).groups(std::vector<gid_t>{4})) != as_nobody + " 4\n")
+                  return 3;
+              // No groups is something else than nothing said of groups.
+              if (output_of(command(program.path())) != "user 0 0 0\ngroup 0 0 0\ngroups 0 4 5\n") return 4;
+              if (output_of(command(program.path()).groups(no_groups)) != "user 0 0 0\ngroup 0 0 0\ngroups\n") return 5;
+              return 0;
+          }) == 0);
+}
+
+TEST_CASE("rights that we do not have cannot be given and no program runs", "[process]") {
+    if (!we_are_root()) return;
+    const for_everybody program("print_identity");
+    CHECK(in_a_fork([&] {
+              if (::setgroups(0, nullptr) != 0 || ::setresgid(7, 7, 7) != 0 || ::setresuid(nobody, nobody, nobody) != 0)
+                  return 1;
+              const nothing_leaks check;
+              for (const command& c : {command(program.path()).user(0), command(program.path()).group(0),
+                                       command(program.path()).groups(no_groups)}) {
+                  const std::optional<spawn_error> e = failure_of(c);
+                  if (!e || e->stage() != spawn_stage::identity || e->code() != std::errc::operation_not_permitted)
+                      return 2;
+              }
+              // What we are already is nobody's to refuse.
+              return output_of(command(program.path()).user(nobody).group(7)).empty() ? 3 : 0;
+          }) == 0);
+}
+
+TEST_CASE("a bad program or directory of a child with other rights is named as ever", "[process]") {
+    if (!we_are_root()) return;
+    const nothing_leaks check;
+    const std::optional<spawn_error> missing = failure_of(command("/no/such/program").user(nobody));
+    REQUIRE(missing);
+    CHECK(missing->stage() == spawn_stage::exec);
+    CHECK(missing->code() == std::errc::no_such_file_or_directory);
+    const temporary_directory secret; // for us alone, and the child looks with its own rights
+    const std::optional<spawn_error> closed = failure_of(command(child("cat")).user(nobody).cwd(secret.path()));
+    REQUIRE(closed);
+    CHECK(closed->stage() == spawn_stage::cwd);
+    CHECK(closed->code() == std::errc::permission_denied);
+}
+
+#if defined(COPROC_TEST_HAS_SYSTEM_CALL_FILTER)
+
+TEST_CASE("a child that gives up rights shares no memory with us", "[process]") {
+    if (!we_are_root()) return;
+    const for_everybody program("print_identity");
+    CHECK(in_a_fork([&] {
+              // Where nothing may be cloned into our memory, it starts all the same, and another does not.
+              if (!filter_system_calls({{SYS_clone, EPERM, CLONE_VM}, {SYS_clone3, ENOSYS}})) return 1;
+              if (output_of(command(program.path()).user(nobody)).empty()) return 2;
+              const std::optional<spawn_error> e = failure_of(command(program.path()));
+              return e && e->stage() != spawn_stage::identity ? 0 : 3;
+          }) == 0);
+}
+
+TEST_CASE("a start that is refused for want of processes is tried again and then an error", "[process]") {
+    CHECK(in_a_fork([&] {
+              const auto started = std::chrono::steady_clock::now();
+              if (!filter_system_calls({{SYS_clone, EAGAIN}, {SYS_clone3, EAGAIN}})) return 1;
+              const std::optional<spawn_error> e = failure_of(command(child("cat")));
+              if (!e || e->stage() != spawn_stage::fork) return 2;
+              if (e->code() != std::errc::resource_unavailable_try_again) return 3;
+              // Five pauses, of 0.5 to 8 ms.
+              return std::chrono::steady_clock::now() - started >= std::chrono::microseconds(15500) ? 0 : 4;
+          }) == 0);
+}
+
+#endif
+#endif

@@ -39,4 +39,5 @@
 #include "coproc/process/process_error.hpp"
 #include "coproc/process/result.hpp"
 #include "coproc/process/stdio.hpp"
+#include "coproc/process/streams.hpp"
 #include "coproc/process/with_process.hpp"

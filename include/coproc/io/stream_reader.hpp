@@ -114,6 +114,7 @@ public:
     /// How much is kept of what comes while nobody reads but something else of the child is awaited (default 16 MiB).
     /// What is more pushes out the oldest bytes, and `dropped()` counts them.
     void unread_limit(std::size_t bytes) noexcept { unread_limit_ = bytes; }
+    [[nodiscard]] std::size_t unread_limit() const noexcept { return unread_limit_; }
     [[nodiscard]] std::size_t dropped() const noexcept { return dropped_; }
 
     /// Bytes that have come and were not read.
@@ -134,16 +135,30 @@ public:
 
     // For whoever owns the stream.
 
-    /// Reads from `fd`, which must be non-blocking, from now on.
+    /// Reads from `fd`, which must be non-blocking, from now on, as if nothing had been before; but bytes that came and
+    /// were not read are still there. Only when `is_open()` is false.
     void open(unique_fd fd) noexcept {
         fd_ = std::move(fd);
-        eof_ = false;
+        error_ = {};
+        readable_ = true;
+        hangup_ = eof_ = skipping_ = false;
     }
-    void join(stream_group& group) noexcept {
+    /// Has a descriptor: neither the end was reached nor an error met, nor was it closed.
+    [[nodiscard]] bool is_open() const noexcept { return static_cast<bool>(fd_); }
+    [[nodiscard]] event_loop& loop() const noexcept { return loop_; }
+    void join(stream_group& group, stream_name name) noexcept {
         group_ = &group;
         group.add(*this);
+        name_ = name;
     }
-    void name(stream_name name) noexcept { name_ = name; }
+    /// Out of the group again, whose child is nobody's any more; what can be read is still read.
+    void leave_group() noexcept {
+        stream_group::member::unlink();
+        group_ = nullptr;
+        collecting_ = false;
+        name_ = {};
+    }
+    [[nodiscard]] bool in_group() const noexcept { return group_ != nullptr; }
     /// Gives the descriptor and the unread bytes back. Nobody may wait here.
     void close() noexcept {
         release_descriptor();

@@ -108,14 +108,28 @@ public:
 
     // For whoever owns the stream.
 
-    /// Writes to `fd`, which must be non-blocking, from now on.
+    /// Writes to `fd`, which must be non-blocking, from now on, as if nothing had been before. Only when `is_open()` is
+    /// false.
     void open(unique_fd fd) noexcept {
         platform::expect_no_sigpipe(fd.get());
         fd_ = std::move(fd);
+        error_ = {};
+        writable_ = true;
         closing_ = false;
     }
-    void join(stream_group& group) noexcept { group_ = &group; }
-    void name(stream_name name) noexcept { name_ = name; }
+    /// Has a descriptor.
+    [[nodiscard]] bool is_open() const noexcept { return static_cast<bool>(fd_); }
+    [[nodiscard]] event_loop& loop() const noexcept { return loop_; }
+    void join(stream_group& group, stream_name name) noexcept {
+        group_ = &group;
+        name_ = name;
+    }
+    /// Out of the group again, whose child is nobody's any more.
+    void leave_group() noexcept {
+        group_ = nullptr;
+        name_ = {};
+    }
+    [[nodiscard]] bool in_group() const noexcept { return group_ != nullptr; }
     /// Closes at once and drops what is buffered. Nobody may wait here.
     void abort() noexcept {
         closing_ = true;

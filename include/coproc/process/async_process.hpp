@@ -18,7 +18,9 @@
 #include <string_view>
 #include <utility>
 
+#include "../core/concat.hpp"
 #include "../core/error.hpp"
+#include "../core/scope_guard.hpp"
 #include "../coro/task.hpp"
 #include "../coro/when_any.hpp"
 #include "../io/line_stream.hpp"
@@ -31,47 +33,75 @@
 #include "result.hpp"
 #include "spawn.hpp"
 #include "stop.hpp"
+#include "streams.hpp"
 
 namespace coproc {
 namespace detail {
 
+struct stream_set {
+    explicit stream_set(event_loop& loop) noexcept : in(loop), out(loop), err(loop) {}
+    stream_writer in;
+    stream_reader out, err;
+};
+
 // What stays in one place while the async_process is moved about, and what the loop inherits when it is destroyed.
 class process_state final : public child_watch {
 public:
-    process_state(const command& c, event_loop& loop)
-        : child_watch(loop, c.on_destroy()), program(c.program()), command_line(c.to_string()), in(loop), out(loop),
-          err(loop) {
-        in.name({"stdin", program});
-        out.name({"stdout", program});
-        err.name({"stderr", program});
+    process_state(const command& c, const streams& given, event_loop& loop)
+        : child_watch(loop, c.on_destroy()), program(c.program()), command_line(c.to_string()), own(loop),
+          in(given.in() != nullptr ? *given.in() : own.in), out(given.out() != nullptr ? *given.out() : own.out),
+          err(given.err() != nullptr ? *given.err() : own.err) {
+        if (given.in() != nullptr) check_free(c, 0, in);
+        if (given.out() != nullptr) check_free(c, 1, out);
+        if (given.err() != nullptr) check_free(c, 2, err);
+        if (given.out() != nullptr && given.out() == given.err()) {
+            throw usage_error("one reader cannot have both stdout and stderr: merge them by stdio::to_out");
+        }
     }
 
     /// From here on the program runs, so nothing may fail.
     void start(spawned made) noexcept {
         child_watch::start(std::move(made.child));
-        if (made.ours[0]) connect(in, std::move(made.ours[0]), 0);
-        if (made.ours[1]) connect(out, std::move(made.ours[1]), 1);
-        if (made.ours[2]) connect(err, std::move(made.ours[2]), 2);
+        connect(in, std::move(made.ours[0]), 0);
+        connect(out, std::move(made.ours[1]), 1);
+        connect(err, std::move(made.ours[2]), 2);
+    }
+
+    void close_streams() noexcept override {
+        own.in.abort();
+        own.out.close();
+        own.err.close();
+        if (piped[0]) in.leave_group(); // the user's own live on
+        if (piped[1]) out.leave_group();
+        if (piped[2]) err.leave_group();
     }
 
     std::string program;
     std::string command_line;
     stream_group group;
-    stream_writer in;
-    stream_reader out, err;
+    stream_set own; // those in use, where the user gave none
+    stream_writer& in;
+    stream_reader &out, &err;
     bool piped[3] = {};
-
-    void close_streams() noexcept override {
-        in.abort();
-        out.close();
-        err.close();
-    }
 
 private:
     template <class Stream>
+    void check_free(const command& c, std::size_t number, const Stream& stream) const {
+        const auto refuse = [&](std::string_view why) {
+            throw usage_error(concat({"the stream given for ", stdio_names[number], " of ", program, " ", why}));
+        };
+        const std::optional<stdio>& said = c.stdio_of(number);
+        if (said && !said->is(stdio::pipe)) refuse("has no pipe: the command says something else");
+        if (&stream.loop() != &loop()) refuse("belongs to another event_loop");
+        if (stream.in_group()) refuse("is in use by another child");
+        if (stream.is_open()) refuse("is still open: use it up, or close() it");
+    }
+
+    template <class Stream>
     void connect(Stream& stream, unique_fd fd, std::size_t number) noexcept {
+        if (!fd) return;
         stream.open(std::move(fd));
-        stream.join(group);
+        stream.join(group, {stdio_names[number], program});
         piped[number] = true;
     }
 };
@@ -104,7 +134,11 @@ class async_process {
 public:
     /// Starts the command, with pipes where it does not say otherwise. When this returns, the program runs; when it
     /// throws spawn_error, none has. Also throws usage_error where there is no loop, and std::bad_alloc.
-    explicit async_process(const command& c, event_loop& loop = event_loop::current()) : state_(start(c, loop)) {}
+    explicit async_process(const command& c, event_loop& loop = event_loop::current())
+        : state_(start(c, streams(), loop)) {}
+    /// The same with readers and writers of the user's own. Throws usage_error if one is not free.
+    async_process(const command& c, const streams& own, event_loop& loop = event_loop::current())
+        : state_(start(c, own, loop)) {}
 
     template <word Program, word... Args>
     explicit async_process(const Program& program, const Args&... args) : async_process(command(program, args...)) {}
@@ -193,7 +227,8 @@ public:
 
     // ---- streams ----
 
-    /// Each throws usage_error if the stream is not piped. They live as long as this object, wherever it is moved.
+    /// Each throws usage_error if the stream is not piped. They live as long as this object, wherever it is moved,
+    /// unless they are the user's own.
     [[nodiscard]] stream_writer& in() const { return piped(0).in; }
     [[nodiscard]] stream_reader& out() const { return piped(1).out; }
     [[nodiscard]] stream_reader& err() const { return piped(2).err; }
@@ -206,8 +241,10 @@ private:
         }
     };
 
-    static std::unique_ptr<detail::process_state, abandon> start(const command& c, event_loop& loop) {
-        auto state = std::make_unique<detail::process_state>(c, loop); // all that it needs, before the program runs
+    static std::unique_ptr<detail::process_state, abandon> start(const command& c, const streams& own,
+                                                                 event_loop& loop) {
+        auto state =
+            std::make_unique<detail::process_state>(c, own, loop); // all that it needs, before the program runs
         state->start(detail::spawn(c, stdio::pipe));
         return std::unique_ptr<detail::process_state, abandon>(state.release());
     }
@@ -226,6 +263,10 @@ private:
 
     static task<result> communicate(detail::process_state& s, std::string input) {
         constexpr std::size_t all = std::numeric_limits<std::size_t>::max();
+        const scope_exit limits_as_before([&s, out = s.out.unread_limit(), err = s.err.unread_limit()]() noexcept {
+            s.out.unread_limit(out);
+            s.err.unread_limit(err);
+        });
         s.out.unread_limit(all); // what comes on one while the other is read belongs to the result
         s.err.unread_limit(all);
         if (s.piped[0] && !s.in.is_closing()) {

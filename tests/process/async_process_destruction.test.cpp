@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <memory>
@@ -81,6 +82,29 @@ TEST_CASE("twenty children that are let go of are all reaped", "[process]") {
         co_await until_no_children();
     };
     run_in_time(talk());
+}
+
+TEST_CASE("children can be let go of in any order whatever has become of them", "[process]") {
+    const nothing_leaks check;
+    std::vector<std::size_t> order{0, 1, 2, 3};
+    do {
+        const auto talk = [&]() -> task<> {
+            std::vector<std::optional<async_process>> all(4);
+            all[0].emplace(child("ignore_term"));    // runs
+            all[1].emplace(child("exit_with"), "0"); // has ended, and nobody has looked
+            all[2].emplace(child("exit_with"), "0"); // was reaped
+            all[3].emplace(command(child("hold")).on_destroy(destroy::terminate(1h))); // is waited for until then
+            while (!end_of(*all[1]->pid())) co_await yield();
+            co_await all[2]->wait();
+            static_cast<void>(co_await all[3]->wait(100us));
+            for (const std::size_t which : order) {
+                all[which].reset();
+                co_await yield();
+            }
+            co_await until_no_children();
+        };
+        run_in_time(talk());
+    } while (std::next_permutation(order.begin(), order.end()));
 }
 
 TEST_CASE("a loop that ends kills and reaps what was left to it", "[process]") {
@@ -170,7 +194,7 @@ TEST_CASE("cancelling at any moment of a start and a talk leaves nothing", "[pro
         co_await p.wait();
     };
     const auto talk = [&]() -> task<> {
-        for (int i = 0; i < 100; ++i) co_await with_timeout(work(), std::chrono::microseconds(i * 20));
+        for (int i = 0; i < 100; ++i) co_await with_timeout(work(), std::chrono::microseconds(i * 100));
         co_await until_no_children();
     };
     run_in_time(talk());

@@ -22,7 +22,7 @@ using namespace std::chrono_literals;
 TEST_CASE("every exit code is exact", "[process]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
-        for (int code = 0; code < 256; code += code < 4 || code > 120 ? 1 : 13) {
+        for (int code = 0; code < 256; ++code) {
             async_process p(child("exit_with"), std::to_string(code));
             const exit_status s = co_await p.wait();
             CHECK(s == exit_status::exited(code));

@@ -145,10 +145,10 @@ TEST_CASE("signals that the host handles disturb neither starts nor waits", "[pr
 
 TEST_CASE("loops in several threads have children of their own", "[process]") {
     const nothing_leaks check;
-    std::vector<int> good(4);
+    std::vector<int> good(24);
     const auto talk = [](int number) -> task<int> {
         int seen = 0;
-        for (int i = 0; i < 20; ++i) {
+        for (int i = 0; i < 10; ++i) {
             async_process p(child("exit_with"), std::to_string(number));
             const exit_status s = co_await p.wait();
             seen += s.code() == number;
@@ -160,5 +160,5 @@ TEST_CASE("loops in several threads have children of their own", "[process]") {
         threads.emplace_back([&, n] { good[n] = run(talk(static_cast<int>(n))); });
     }
     for (std::thread& each : threads) each.join();
-    CHECK(good == std::vector<int>(4, 20));
+    CHECK(good == std::vector<int>(24, 10));
 }

@@ -243,7 +243,7 @@ TEST_CASE("null is nothing to read and a place to write", "[process]") {
     const nothing_leaks check;
     CHECK(output_of(command(child("cat")).in(stdio::null)).empty());
     const result r =
-        run_in_time(run_it(command(child("flood"), "1:1000000", "2:1000000").out(stdio::null).err(stdio::null)));
+        run_in_time(run_it(command(child("flood"), "1:1048576", "2:1048576").out(stdio::null).err(stdio::null)));
     CHECK(r.status.success());
     CHECK(r.out.empty());
 }

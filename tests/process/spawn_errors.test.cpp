@@ -180,7 +180,7 @@ TEST_CASE("more arguments than the system takes", "[process]") {
 
 TEST_CASE("a program name of hundreds of characters", "[process]") {
     const std::string name(300, 'x');
-    for (int i = 0; i < 20; ++i) CHECK(failure_of(command(name)));
+    for (int i = 0; i < 100; ++i) CHECK(failure_of(command(name)));
     const std::optional<spawn_error> e = failure_of(command("/" + name));
     REQUIRE(e);
     CHECK(e->code() == std::errc::filename_too_long);
@@ -200,7 +200,7 @@ TEST_CASE("a start that fails does not disturb a child that runs", "[process]") 
     const nothing_leaks check;
     const auto talk = []() -> task<result> {
         async_process cat(child("cat"));
-        for (int i = 0; i < 50; ++i) {
+        for (int i = 0; i < 100; ++i) {
             bool thrown = false;
             try {
                 async_process bad("/no/such/program");

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Many children at once, and many who start them.
+#include <spawn.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <coproc.hpp>
+
+#include "support/catch.hpp"
+#include "support/children.hpp"
+#include "support/forked.hpp"
+#include "support/resources.hpp"
+#include "support/run_in_time.hpp"
+
+using namespace coproc;
+using namespace std::chrono_literals;
+
+namespace {
+
+task<> end_after(async_process& p, std::chrono::microseconds time) {
+    co_await sleep_for(time);
+    p.close_stdin();
+}
+
+// Lets each child live for its time, with a waiter of its own; answers how many were told to have ended well.
+task<std::size_t> live(std::vector<std::chrono::microseconds> times) {
+    std::vector<async_process> all;
+    std::vector<wait_awaiter> waits;
+    std::vector<task<>> ends;
+    all.reserve(times.size());
+    for (const auto time : times) {
+        async_process& p = all.emplace_back(child("hold"));
+        waits.push_back(p.wait());
+        ends.push_back(end_after(p, time));
+    }
+    auto both = co_await when_all(when_all(std::move(waits)), when_all(std::move(ends)));
+    std::size_t good = 0;
+    for (const exit_status& s : std::get<0>(both)) good += s.success();
+    co_return good;
+}
+
+// A child of the host's, which has nothing to do with us. Answers its exit code, or -1.
+int run_by_other_means(int code) {
+    std::string program = child("exit_with");
+    std::string argument = std::to_string(code);
+    char* argv[] = {program.data(), argument.data(), nullptr};
+    pid_t pid = -1;
+    if (::posix_spawn(&pid, program.c_str(), nullptr, nullptr, argv, platform::environment()) != 0) return -1;
+    int status = 0;
+    pid_t waited = 0;
+    do waited = ::waitpid(pid, &status, 0);
+    while (waited < 0 && errno == EINTR);
+    return waited == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+// What a thread runs, where no test can fail: false if it takes for ever.
+template <class Task>
+bool ends_well(Task what) {
+    const auto done = run(with_timeout(std::move(what), 30s));
+    return done && *done;
+}
+
+} // namespace
+
+TEST_CASE("ten rounds of ten children that end at once are all told", "[process]") {
+    const nothing_leaks check;
+    for (int round = 0; round < 10; ++round) {
+        CHECK(run_in_time(live(std::vector<std::chrono::microseconds>(10, 0us))) == 10);
+    }
+}
+
+TEST_CASE("a hundred children that live for various times are all told", "[process]") {
+    const nothing_leaks check;
+    std::mt19937 random(7);
+    std::vector<std::chrono::microseconds> times;
+    for (int i = 0; i < 100; ++i) times.emplace_back(random() % 20000);
+    CHECK(run_in_time(live(times)) == 100);
+}
+
+TEST_CASE("sixteen children that end within a few milliseconds are told to sixteen waiters", "[process]") {
+    const nothing_leaks check;
+    std::vector<std::chrono::microseconds> times;
+    for (int i = 0; i < 16; ++i) times.emplace_back(i * 200);
+    CHECK(run_in_time(live(times)) == 16);
+}
+
+TEST_CASE("a thousand children that the host starts in other threads and ours do not disturb each other", "[process]") {
+    const nothing_leaks check;
+    std::atomic<int> wrong{0};
+    std::atomic<int> busy{4};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t) {
+        threads.emplace_back([&] {
+            for (int i = 0; i < 250; ++i) wrong += run_by_other_means(i) != i;
+            --busy;
+        });
+    }
+    const auto talk = [&]() -> task<> {
+        while (busy != 0) {
+            async_process p(child("exit_with"), "3");
+            const exit_status s = co_await p.wait();
+            CHECK(s == exit_status::exited(3));
+        }
+    };
+    run_in_time(talk());
+    for (std::thread& each : threads) each.join();
+    CHECK(wrong == 0);
+}
+
+TEST_CASE("children that are started at the same time in two threads do not hold the pipes of each other",
+          "[process]") {
+    const nothing_leaks check;
+    std::atomic<bool> done{false};
+    // If one of the sleepers had the writing end of a cat's stdin, that cat would never see its end.
+    const auto cats = [&]() -> task<bool> {
+        for (int i = 0; i < 100; ++i) {
+            async_process cat(child("cat"));
+            cat.close_stdin();
+            const std::string out = co_await cat.read_stdout();
+            const exit_status s = co_await cat.wait();
+            if (!out.empty() || !s.success()) co_return false;
+        }
+        co_return true;
+    };
+    const auto sleepers = [&]() -> task<bool> {
+        std::vector<async_process> all;
+        for (int i = 0; i < 100; ++i) {
+            all.emplace_back(command(child("hold")).out(stdio::null).err(stdio::null));
+            co_await yield();
+        }
+        while (!done) co_await sleep_for(1ms);
+        for (async_process& p : all) {
+            p.close_stdin();
+            const exit_status s = co_await p.wait();
+            if (!s.success()) co_return false;
+        }
+        co_return true;
+    };
+    bool slept = false;
+    std::thread other([&] { slept = ends_well(sleepers()); });
+    const bool ended = ends_well(cats());
+    done = true;
+    other.join();
+    CHECK(ended);
+    CHECK(slept);
+}
+
+TEST_CASE("children can be started in many threads while threads come and go", "[process]") {
+    const nothing_leaks check;
+    std::atomic<bool> done{false};
+    std::thread churn([&] {
+        while (!done) std::thread([] {}).join();
+    });
+    const auto talk = [](int number) -> task<bool> {
+        for (int i = 0; i < 25; ++i) {
+            async_process p(child("cat"));
+            const std::string words = std::to_string(number) + "/" + std::to_string(i);
+            const result r = co_await p.communicate(words);
+            if (r.out != words || !r.status.success()) co_return false;
+        }
+        co_return true;
+    };
+    std::atomic<int> good{0};
+    std::vector<std::thread> threads;
+    for (int n = 0; n < 8; ++n) threads.emplace_back([&, n] { good += ends_well(talk(n)); });
+    for (std::thread& each : threads) each.join();
+    done = true;
+    churn.join();
+    CHECK(good == 8);
+}
+
+TEST_CASE("as many children run at once as the descriptors are enough for", "[process]") {
+    const int code = in_a_fork([] {
+        rlimit limit{};
+        ::getrlimit(RLIMIT_NOFILE, &limit);
+        limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 4096);
+        if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) return 1;
+        const std::size_t count = static_cast<std::size_t>(limit.rlim_cur) / 8;
+        const auto talk = [](std::size_t many) -> task<int> {
+            std::vector<async_process> all;
+            for (std::size_t i = 0; i < many; ++i) all.emplace_back(child("cat"));
+            std::vector<task<result>> runs;
+            for (std::size_t i = 0; i < many; ++i) runs.push_back(all[i].communicate(std::to_string(i)));
+            const std::vector<result> results = co_await when_all(std::move(runs));
+            for (std::size_t i = 0; i < many; ++i) {
+                if (results[i].out != std::to_string(i) || !results[i].status.success()) co_return 2;
+            }
+            co_return 0;
+        };
+        return run(talk(count));
+    });
+    CHECK(code == 0);
+}
+
+TEST_CASE("stdin can be closed at any moment of the end of a child", "[process]") {
+    const nothing_leaks check;
+    const auto talk = []() -> task<> {
+        for (int i = 0; i < 100; ++i) {
+            async_process p(child("exit_with"), "3");
+            for (int turns = 0; turns < i; ++turns) co_await yield();
+            p.in().write("x");
+            p.close_stdin();
+            const exit_status s = co_await p.wait();
+            CHECK(s == exit_status::exited(3));
+        }
+    };
+    run_in_time(talk());
+}

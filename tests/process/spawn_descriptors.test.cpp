@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// What a child finds behind 0, 1 and 2, and that it finds nothing above, however high.
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <coproc/process/async_process.hpp>
+
+#include "support/catch.hpp"
+#include "support/children.hpp"
+#include "support/forked.hpp"
+#include "support/pipes.hpp"
+#include "support/resources.hpp"
+#include "support/run_in_time.hpp"
+
+using namespace coproc;
+using namespace std::chrono_literals;
+
+namespace {
+
+task<result> run_it(command c) {
+    async_process p(c);
+    co_return co_await p.communicate();
+}
+
+// As many descriptors as this system lets us have, but not more than a million, which cost the kernel 8 MB. Answers
+// their number.
+rlim_t allow_very_many_descriptors() {
+    rlimit limit{};
+    for (rlim_t many = 1 << 20; many > 1024; many /= 2) {
+        limit.rlim_cur = limit.rlim_max = many;
+        if (::setrlimit(RLIMIT_NOFILE, &limit) == 0) return many;
+        ::getrlimit(RLIMIT_NOFILE, &limit); // only the soft one
+        limit.rlim_cur = std::min(many, limit.rlim_max);
+        if (::setrlimit(RLIMIT_NOFILE, &limit) == 0) return limit.rlim_cur;
+    }
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    return limit.rlim_cur;
+}
+
+} // namespace
+
+TEST_CASE("null is the null device on each of the three", "[process]") {
+    const nothing_leaks check;
+    const command no_err = command(child("name_stdio"), "1").in(stdio::null).err(stdio::null);
+    CHECK(run_in_time(run_it(no_err)).check().out == "null\npipe\nnull\n");
+    const command no_out = command(child("name_stdio"), "2").in(stdio::null).out(stdio::null);
+    CHECK(run_in_time(run_it(no_out)).check().err == "null\nnull\npipe\n");
+}
+
+TEST_CASE("a terminal can be inherited as stdin", "[process]") {
+    const int code = in_a_fork([] {
+        const unique_fd master(::posix_openpt(O_RDWR | O_NOCTTY));
+        if (!master || ::grantpt(master.get()) != 0 || ::unlockpt(master.get()) != 0) return 1;
+        const unique_fd terminal(::open(::ptsname(master.get()), O_RDWR | O_NOCTTY));
+        if (!terminal || ::dup2(terminal.get(), 0) != 0) return 2;
+        const auto talk = [&]() -> task<int> {
+            const result r = co_await run_it(command(child("name_stdio"), "1").in(stdio::inherit));
+            if (r.out != "terminal\npipe\npipe\n") co_return 3;
+            async_process p(command(child("sip"), "6").in(stdio::inherit));
+            put_into(master, "hello\n");
+            const auto line = co_await p.read_line();
+            co_return line == "hello" ? 0 : 4;
+        };
+        return run(talk());
+    });
+    CHECK(code == 0);
+}
+
+TEST_CASE("descriptors with the highest numbers are closed as well", "[process]") {
+    const int code = in_a_fork([] {
+        const rlim_t most = allow_very_many_descriptors();
+        // A child that had any copy of the writing end would keep the pipe from its end.
+        platform::pipe_ends pipe = platform::make_pipe();
+        std::vector<unique_fd> high; // not close-on-exec
+        for (rlim_t number = 256; number < most; number *= 2) {
+            high.emplace_back(::fcntl(pipe.write.get(), F_DUPFD, static_cast<int>(number)));
+        }
+        high.emplace_back(::fcntl(pipe.write.get(), F_DUPFD, static_cast<int>(most - 1)));
+        if (!high.back()) return 1;
+        event_loop loop;
+        async_process p(child("hold"));
+        pipe.write.reset();
+        high.clear();
+        char byte = 0;
+        return ::read(pipe.read.get(), &byte, 1) == 0 ? 0 : 2;
+    });
+    CHECK(code == 0);
+}
+
+TEST_CASE("a start costs the same however many descriptors are allowed", "[process]") {
+    const int code = in_a_fork([] {
+        const rlim_t most = allow_very_many_descriptors();
+        const unique_fd high(::fcntl(0, F_DUPFD, static_cast<int>(most - 1)));
+        const auto talk = []() -> task<int> {
+            auto least = platform::clock::duration::max();
+            for (int i = 0; i < 20; ++i) {
+                async_process p(child("exit_with"), "0");
+                co_await p.wait();
+                least = std::min<platform::clock::duration>(least, p.usage()->cpu_time());
+            }
+            // The time of the child itself counts from its birth, so whatever else the machine is doing, it tells what
+            // closing took. A million calls of close(2) take several times as long.
+            co_return least < 15ms ? 0 : 1;
+        };
+        return run(talk());
+    });
+    CHECK(code == 0);
+}
+
+TEST_CASE("five hundred runs one after the other leave nothing behind", "[process]") {
+    const int code = in_a_fork([] {
+        event_loop loop;
+        const std::set<int> before = open_descriptors();
+        const auto talk = []() -> task<int> {
+            for (int i = 0; i < 500; ++i) {
+                const result r = co_await run_it(command(child("shout")));
+                if (!r.status.success() || r.out != "out\n" || r.err != "err\n") co_return 1;
+            }
+            co_return 0;
+        };
+        if (const int wrong = run(talk())) return wrong;
+        if (!no_children()) return 2;
+#if !defined(COPROC_BACKEND_KQUEUE)
+        if (open_descriptors() != before) return 3;
+#endif
+        return 0;
+    });
+    CHECK(code == 0);
+}

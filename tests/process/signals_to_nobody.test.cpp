@@ -3,6 +3,9 @@
 // Signals that must not be sent, since their number may be somebody else's by now, and those that must not be handled.
 #include <sys/wait.h>
 #include <unistd.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#endif
 
 #include <atomic>
 #include <cerrno>
@@ -16,21 +19,18 @@
 #include "support/forked.hpp"
 #include "support/resources.hpp"
 #include "support/run_in_time.hpp"
-#include "support/seccomp.hpp"
+#include "support/system_call_filter.hpp"
 
 using namespace coproc;
 using namespace std::chrono_literals;
 
-#if defined(__linux__)
+#if defined(COPROC_TEST_HAS_SYSTEM_CALL_FILTER)
 
 namespace {
 bool sending_is_deadly() {
     constexpr long send_by_pidfd = 424; // SYS_pidfd_send_signal, the same everywhere
-    kernel_that_refuses k;
-    for (const long call : {long{SYS_kill}, long{SYS_tkill}, long{SYS_tgkill}, send_by_pidfd}) {
-        k.call(call, kernel_that_refuses::deadly);
-    }
-    return k.begin();
+    return filter_system_calls(
+        {{SYS_kill, deadly}, {SYS_tkill, deadly}, {SYS_tgkill, deadly}, {send_by_pidfd, deadly}});
 }
 } // namespace
 

@@ -15,6 +15,9 @@
 #include <cstdint>
 #include <vector>
 
+/// In place of an error: whoever makes the call is ended by SIGSYS.
+constexpr int deadly = -1;
+
 /// `call` fails with `error`; with flags given, only where its first argument has one of them.
 struct failing_call {
     long call;
@@ -37,7 +40,8 @@ inline bool filter_system_calls(const std::vector<failing_call>& calls) {
             program.push_back(word(offsetof(seccomp_data, args))); // its low half
             program.push_back({BPF_JMP | BPF_JSET | BPF_K, 0, 1, c.if_flags});
         }
-        program.push_back({BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(c.error)});
+        const std::uint32_t fail = SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(c.error);
+        program.push_back({BPF_RET | BPF_K, 0, 0, c.error == deadly ? SECCOMP_RET_KILL_PROCESS : fail});
     }
     program.push_back({BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW});
     const sock_fprog all{static_cast<unsigned short>(program.size()), program.data()};

@@ -27,13 +27,24 @@
 
 using namespace coproc;
 
-TEST_CASE("an identity that means unchanged to the kernel is refused where it is given", "[process]") {
+TEST_CASE("a number that no identity has is refused where it is given", "[process]") {
     command c("x");
+    constexpr long long zero_if_cut = 1LL << 32; // root
+    for (const long long id : {-1LL, -2LL, zero_if_cut, zero_if_cut + 5}) {
+        CHECK_THROWS_AS(c.user(id), std::invalid_argument);
+        CHECK_THROWS_AS(c.group(id), std::invalid_argument);
+        CHECK_THROWS_AS(c.groups(std::vector<long long>{5, id}), std::invalid_argument);
+    }
+    CHECK_THROWS_AS(c.user(-1), std::invalid_argument);
     CHECK_THROWS_AS(c.user(static_cast<uid_t>(-1)), std::invalid_argument);
     CHECK_THROWS_AS(c.group(static_cast<gid_t>(-1)), std::invalid_argument);
     CHECK_THROWS_AS(c.groups(std::vector<long>{5, -1}), std::invalid_argument);
     CHECK_FALSE(c.identity().user);
+    CHECK_FALSE(c.identity().group);
     CHECK_FALSE(c.identity().groups);
+    c.user(7).group(8U).groups(std::vector<long long>{9, 4294967294});
+    CHECK(c.identity().user == uid_t{7});
+    CHECK(c.identity().groups == std::vector<gid_t>{9, 4294967294});
 }
 
 #if defined(__linux__)

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <initializer_list>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -163,7 +164,8 @@ public:
         for (const auto& [target, fd] : wanted) {
             int source = fd.get();
             if (source <= highest) {
-                raised_.emplace_back(::fcntl(source, F_DUPFD_CLOEXEC, highest + 1));
+                const int above = highest < std::numeric_limits<int>::max() ? highest + 1 : highest; // then it fails
+                raised_.emplace_back(::fcntl(source, F_DUPFD_CLOEXEC, above));
                 source = raised_.back().get();
             }
             if (source < 0) {

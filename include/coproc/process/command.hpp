@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <map>
 #include <optional>
@@ -128,20 +129,23 @@ public:
     /// effective and saved. They are taken in the order that keeps nothing back (groups, group, user), in a child that
     /// shares no memory with us. Where a user or group is said and `groups` is not, a child of root has no
     /// supplementary groups at all. Needs the privilege; without it the start fails at spawn_stage::identity. Linux.
-    /// Throws std::invalid_argument for -1, which means "unchanged" to the kernel.
-    command& user(uid_t id) & {
-        identity_.user = checked_id(id, "user");
+    /// Throws std::invalid_argument for a number that no identity has: -1, which means "unchanged" to the kernel, and
+    /// one that would be another when cut down to an uid_t.
+    template <std::integral Id>
+    command& user(Id id) & {
+        identity_.user = checked_id<uid_t>(id, "user");
         return *this;
     }
-    command& group(gid_t id) & {
-        identity_.group = checked_id(id, "group");
+    template <std::integral Id>
+    command& group(Id id) & {
+        identity_.group = checked_id<gid_t>(id, "group");
         return *this;
     }
     /// Exactly these supplementary groups; an empty range is none.
     template <class Range>
     command& groups(const Range& ids) & {
         std::vector<gid_t> all;
-        for (const auto& id : ids) all.push_back(checked_id(static_cast<gid_t>(id), "group"));
+        for (const auto& id : ids) all.push_back(checked_id<gid_t>(id, "group"));
         identity_.groups = std::move(all);
         return *this;
     }
@@ -195,8 +199,14 @@ public:
     command&& err(stdio sink) && { return std::move(err(std::move(sink))); }
     command&& pass_fd(int number, int fd) && { return std::move(pass_fd(number, fd)); }
     command&& pass_fd(int number, unique_fd fd) && { return std::move(pass_fd(number, std::move(fd))); }
-    command&& user(uid_t id) && { return std::move(user(id)); }
-    command&& group(gid_t id) && { return std::move(group(id)); }
+    template <std::integral Id>
+    command&& user(Id id) && {
+        return std::move(user(id));
+    }
+    template <std::integral Id>
+    command&& group(Id id) && {
+        return std::move(group(id));
+    }
     template <class Range>
     command&& groups(const Range& ids) && {
         return std::move(groups(ids));
@@ -259,10 +269,11 @@ private:
         passed_fds_.insert_or_assign(number, std::move(fd));
         return *this;
     }
-    template <class Id>
-    static Id checked_id(Id id, const char* what) {
-        if (id == static_cast<Id>(-1)) throw std::invalid_argument(detail::concat({"-1 is no ", what}));
-        return id;
+    template <class Id, std::integral Given>
+    static Id checked_id(Given given, const char* what) {
+        const Id id = static_cast<Id>(given);
+        if (std::in_range<Id>(given) && id != static_cast<Id>(-1)) return id;
+        throw std::invalid_argument(detail::concat({std::to_string(given), " is no ", what}));
     }
 
     std::string program_;

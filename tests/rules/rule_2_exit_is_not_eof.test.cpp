@@ -38,8 +38,7 @@ TEST_CASE("what nobody awaited until the child had gone is all there", "[process
     run_in_time(talk());
 }
 
-// Seen to fail: with a child_watch that closes the streams when it has reaped, the heir's words are lost; with a wait
-// that reads both outputs to their ends first, it hangs.
+// Seen to fail: with a child_watch that closes the streams when it has reaped, the heir's words are lost.
 TEST_CASE("everything is known of a child whose heir holds the pipes", "[process]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
@@ -117,7 +116,7 @@ TEST_CASE("communicate hears the heir out and tells the status of the child", "[
     CHECK((r.out == "early\nlate\n" + alphabet(100000)));
 }
 
-// Seen to fail: with a stream_reader that tells its owner's exit when it comes to the end of stdout.
+// Seen to fail: with a running() that takes the end of stdout for the end of the child.
 TEST_CASE("a child that has closed its outputs has not ended", "[process]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
@@ -137,7 +136,7 @@ TEST_CASE("a child that has closed its outputs has not ended", "[process]") {
     run_in_time(talk());
 }
 
-// Seen to fail: with an abandon() that leaves the child to the end of its streams.
+// Seen to fail: with an abandon() that does not ask to be told of the end.
 TEST_CASE("an heir does not keep a child that was let go of from being reaped", "[process]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {

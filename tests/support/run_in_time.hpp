@@ -15,8 +15,8 @@
 
 /// As coproc::run, but fails the test where that takes for ever.
 template <coproc::awaitable A>
-auto run_in_time(A what) {
-    auto done = coproc::run(coproc::with_timeout(std::move(what), std::chrono::seconds(30)));
-    if (!done) FAIL("hangs: nothing came of it in 30 s");
+auto run_in_time(A what, std::chrono::seconds limit = std::chrono::seconds(30)) {
+    auto done = coproc::run(coproc::with_timeout(std::move(what), limit));
+    if (!done) FAIL("hangs: nothing came of it in " << limit.count() << " s");
     if constexpr (!std::is_same_v<decltype(done), bool>) return std::move(*done);
 }

@@ -90,7 +90,7 @@ TEST_CASE("chaining on a temporary moves it on", "[process]") {
     const command c = command("x").arg(path).env("K", path).cwd("/").out(stdio::null).err(stdio::file(path));
     CHECK(c.args() == words{path});
     CHECK(c.stdio_of(1)->is(stdio::null));
-    CHECK(c.stdio_of(2)->path() == path);
+    CHECK(c.stdio_of(2)->as_file()->path == path);
 }
 
 TEST_CASE("a command says what was said", "[process]") {

@@ -177,8 +177,11 @@ TEST_CASE("the verdict on a long line does not depend on how the bytes were cut"
     });
 }
 
-TEST_CASE("with a limit of nothing only empty lines pass", "[io]") {
-    CHECK(lines_in_pieces({"\n\r\nx\n\n"}, 0) == words{"", "", "<too long>", ""});
+TEST_CASE("a limit of nothing is refused", "[io]") {
+    event_loop loop;
+    stream_reader reader;
+    CHECK_THROWS_AS(reader.line_limit(0), std::invalid_argument);
+    CHECK_THROWS_AS(reader.line_limit(0, long_line::skip), std::invalid_argument);
 }
 
 TEST_CASE("the largest limit is no limit", "[io]") {
@@ -744,6 +747,70 @@ TEST_CASE("many pipes at once are never mixed", "[io]") {
     auto both = run_in_time(when_all(when_all(std::move(readers)), writer()));
     const std::vector<words>& seen = std::get<0>(both);
     for (std::size_t i = 0; i < all.size(); ++i) CHECK(seen[i] == words(50, std::to_string(i)));
+}
+
+TEST_CASE("a reader that is opened again forgets how the last stream ended and keeps what it left", "[io]") {
+    const nothing_leaks check;
+    event_loop loop;
+    stream_reader reader(unique_fd(::open("/", O_RDONLY | O_CLOEXEC)));
+    const auto talk = [&]() -> task<words> {
+        words seen;
+        for (int i = 0; i < 2; ++i) { // after an error, and after an end
+            platform::pipe_ends pipe = platform::make_pipe();
+            if (i == 0) {
+                bool failed = false;
+                try {
+                    co_await reader.read(1);
+                } catch (const stream_error&) {
+                    failed = true;
+                }
+                CHECK(failed);
+            }
+            reader.open(platform::nonblocking(std::move(pipe.read)));
+            CHECK_FALSE(reader.at_eof());
+            auto waited = co_await when_any(reader.read_line(), yield());
+            CHECK(waited.index == 1);
+            put_into(pipe.write, "a\nb");
+            const auto line = co_await reader.read_line();
+            seen.push_back(line.value_or("<end>"));
+            pipe.write.reset();
+            co_await reader.wait_eof();
+        }
+        for (const std::string& line : co_await lines_of(reader)) seen.push_back(line);
+        co_return seen;
+    };
+    CHECK(run_in_time(talk()) == words{"a", "ba", "b"});
+}
+
+TEST_CASE("a reader that is opened again in the middle of a stream leaves the loop without the first one", "[io]") {
+    const nothing_leaks check;
+    event_loop loop;
+    platform::pipe_ends first = platform::make_pipe();
+    platform::pipe_ends second = platform::make_pipe();
+    stream_reader reader(std::move(first.read));
+    reader.line_limit(2);
+    const auto talk = [&]() -> task<words> {
+        put_into(first.write, "abcdef");
+        words seen;
+        bool thrown = false;
+        try {
+            co_await reader.read_line();
+        } catch (const line_too_long&) {
+            thrown = true;
+        }
+        CHECK(thrown);
+        auto waited = co_await when_any(reader.read_line(), yield());
+        CHECK(waited.index == 1);
+        reader.open(platform::nonblocking(std::move(second.read)));
+        put_into(second.write, "a\n"); // a line, and not the rest of the long one
+        const auto line = co_await reader.read_line();
+        seen.push_back(line.value_or("<end>"));
+        second.write.reset();
+        for (const std::string& rest : co_await lines_of(reader)) seen.push_back(rest);
+        co_return seen;
+    };
+    CHECK(run_in_time(talk()) == words{"a"});
+    first = {};
 }
 
 TEST_CASE("destroying a reader leaves the loop without its descriptor", "[io]") {

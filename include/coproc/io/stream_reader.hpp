@@ -16,14 +16,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <concepts>
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <limits>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -31,10 +32,10 @@
 
 #include "../core/concat.hpp"
 #include "../core/error.hpp"
-#include "../core/line_buffer.hpp"
 #include "../core/unique_fd.hpp"
 #include "../loop/event_loop.hpp"
 #include "../platform/pipe.hpp"
+#include "read_buffer.hpp"
 #include "stream_group.hpp"
 #include "stream_name.hpp"
 
@@ -45,18 +46,11 @@ class line_stream;
 /// Stays where it is made: coroutines park on it. One read at a time: a second one, while the first waits, is a
 /// usage_error.
 class stream_reader final : event_target, stream_group::member {
-    // What a read waits for. The end of the stream, or an error, satisfies everything.
-    struct demand {
-        enum class kind { some, exactly, delimiter, line, all };
-        kind what;
-        std::size_t count = 0; // how many bytes: at most for `some`, in all for `exactly`
-        char* into = nullptr;  // where `read_some` wants them
-        std::string_view delimiter = {};
-        std::size_t searched = 0; // bytes known to hold no delimiter
-    };
+    using demand = detail::demand;
+    using read_buffer = detail::read_buffer;
 
 public:
-    static constexpr std::size_t default_line_limit = std::size_t{16} << 20;
+    static constexpr std::size_t default_line_limit = read_buffer::default_line_limit;
     static constexpr std::size_t default_unread_limit = std::size_t{16} << 20;
 
     /// In memory: `feed` puts in, `feed_eof` ends.
@@ -73,9 +67,11 @@ public:
     /// What a read yields is awaited once; it may be moved before that.
     template <class T>
     class [[nodiscard]] read_awaiter;
+    template <std::size_t N>
+    class [[nodiscard]] until_awaiter;
 
     /// A line without its `\n` or `\r\n`; an unterminated last one is a line; then nullopt for ever. Throws
-    /// line_too_long and stream_error.
+    /// stream_error, and line_too_long where the line limit says so.
     [[nodiscard]] read_awaiter<std::optional<std::string>> read_line();
 
     /// The same as a view into the buffer: valid until the next operation on this reader, whatever else is awaited in
@@ -92,9 +88,15 @@ public:
     /// Exactly n bytes. Throws incomplete_read, with what there was, if the stream ends before.
     [[nodiscard]] read_awaiter<std::string> read_exactly(std::size_t n);
 
-    /// Up to the delimiter, with it. Throws incomplete_read, with what there was, if the stream ends before;
-    /// std::invalid_argument for an empty delimiter. The delimiter must live until the read has completed.
-    [[nodiscard]] read_awaiter<std::string> read_until(std::string_view delimiter);
+    /// Up to and with the first of the delimiters, which is the one that ends first; they must live until the read has
+    /// completed. Throws line_too_long if more than the line limit comes before it, whatever the policy, and takes
+    /// nothing; incomplete_read, with what there was, if the stream ends before; std::invalid_argument for an empty
+    /// delimiter.
+    template <std::convertible_to<std::string_view>... More>
+    [[nodiscard]] until_awaiter<1 + sizeof...(More)> read_until(std::string_view delimiter, const More&... more) {
+        using delimiters = std::array<std::string_view, 1 + sizeof...(More)>;
+        return {*this, delimiters{delimiter, std::string_view(more)...}};
+    }
 
     /// Everything up to the end of the stream.
     [[nodiscard]] read_awaiter<std::string> read_all();
@@ -105,31 +107,37 @@ public:
     /// `while (auto line = co_await s.next())`: the lines as views, by `next_line`.
     [[nodiscard]] line_stream lines() noexcept;
 
-    /// The longest line that `read_line` and `next_line` accept, in bytes without its terminator (default 16 MiB). A
-    /// longer one throws line_too_long, and the next read begins at the line after it.
-    void line_limit(std::size_t bytes) noexcept {
-        line_limit_ = std::min(bytes, std::numeric_limits<std::size_t>::max() - 2);
+    /// The longest line that `read_line` and `next_line` accept, in bytes without its terminator (default 16 MiB), and
+    /// what becomes of a longer one (default: it throws line_too_long). Which lines come never depends on how the bytes
+    /// were cut into chunks. Throws std::invalid_argument for a limit of 0.
+    void line_limit(std::size_t bytes, long_line policy = long_line::fail) {
+        if (bytes == 0) throw std::invalid_argument("line_limit(): the limit is 0");
+        buffer_.line_limit(bytes, policy);
     }
 
     /// How much is kept of what comes while nobody reads but something else of the child is awaited (default 16 MiB).
-    /// What is more pushes out the oldest bytes, and `dropped()` counts them.
+    /// What is more pushes out the oldest bytes.
     void unread_limit(std::size_t bytes) noexcept { unread_limit_ = bytes; }
     [[nodiscard]] std::size_t unread_limit() const noexcept { return unread_limit_; }
-    [[nodiscard]] std::size_t dropped() const noexcept { return dropped_; }
+
+    /// Bytes that have come and that no read will see: those that the unread limit has pushed out and those of long
+    /// lines that were passed over, with the newline of such a line. What `skip` passes over is gone even if the read
+    /// that came upon it is cancelled.
+    [[nodiscard]] std::size_t dropped() const noexcept { return buffer_.dropped(); }
 
     /// Bytes that have come and were not read.
     [[nodiscard]] std::size_t buffered() const noexcept { return buffer_.size(); }
     /// The stream has ended and every byte was read.
-    [[nodiscard]] bool at_eof() const noexcept { return eof_ && buffer_.empty(); }
+    [[nodiscard]] bool at_eof() const noexcept { return buffer_.eof() && buffer_.empty(); }
 
     /// Puts bytes behind those that are there, as if they had come. Throws usage_error after `feed_eof`.
     void feed(std::string_view bytes) {
-        if (eof_) throw usage_error("feed() after the end of the stream");
+        if (buffer_.eof()) throw usage_error("feed() after the end of the stream");
         buffer_.append(bytes);
         wake_if_satisfied();
     }
     void feed_eof() noexcept {
-        eof_ = true;
+        buffer_.end();
         wake_if_satisfied();
     }
 
@@ -138,10 +146,11 @@ public:
     /// Reads from `fd`, which must be non-blocking, from now on, as if nothing had been before; but bytes that came and
     /// were not read are still there. Only when `is_open()` is false.
     void open(unique_fd fd) noexcept {
+        release_descriptor();
         fd_ = std::move(fd);
-        error_ = {};
+        buffer_.begin_again();
         readable_ = true;
-        hangup_ = eof_ = skipping_ = false;
+        hangup_ = false;
     }
     /// Has a descriptor: neither the end was reached nor an error met, nor was it closed.
     [[nodiscard]] bool is_open() const noexcept { return static_cast<bool>(fd_); }
@@ -149,14 +158,14 @@ public:
     void join(stream_group& group, stream_name name) noexcept {
         group_ = &group;
         group.add(*this);
-        name_ = name;
+        buffer_.name(name);
     }
     /// Out of the group again, whose child is nobody's any more; what can be read is still read.
     void leave_group() noexcept {
         stream_group::member::unlink();
         group_ = nullptr;
         collecting_ = false;
-        name_ = {};
+        buffer_.name({});
     }
     [[nodiscard]] bool in_group() const noexcept { return group_ != nullptr; }
     /// Gives the descriptor and the unread bytes back. Nobody may wait here.
@@ -164,12 +173,10 @@ public:
         release_descriptor();
         buffer_.unpin();
         buffer_.clear();
-        eof_ = true;
+        buffer_.end();
     }
 
 private:
-    [[nodiscard]] bool ended() const noexcept { return eof_ || error_; }
-
     // ---- from the kernel into the buffer ----
 
     void on_event(platform::readiness what) noexcept override {
@@ -181,16 +188,18 @@ private:
     // Reads until the pipe is dry or there is what the pending read asked for; never more than needed to know that, so
     // that the child feels it when we are slow.
     void take_in() noexcept {
-        while (readable_ && fd_ && !ended() && !pending_is_satisfied()) {
+        while (can_read() && !pending_is_satisfied()) {
             if (turn_is_spent()) {
                 loop_.again(*this);
                 break;
             }
             read_once();
-            if (collecting_ && pending_ == nullptr) drop_oldest();
+            if (collecting_ && pending_ == nullptr) buffer_.drop_oldest(unread_limit_);
         }
         wake_if_satisfied();
     }
+
+    [[nodiscard]] bool can_read() const noexcept { return readable_ && fd_ && !buffer_.ended(); }
 
     // A child that writes as fast as we read would otherwise hold up the loop, its timers and everybody else for ever.
     [[nodiscard]] bool turn_is_spent() noexcept {
@@ -210,20 +219,18 @@ private:
             // after a hang-up, whose one event has been: what follows is the end, and only read(2) will say so.
             else if (!hangup_) readable_ = false;
         } else if (n == 0) {
-            eof_ = true;
+            buffer_.end();
             release_descriptor(); // nothing more will come of it; it may be one of many
         } else if (errno == EAGAIN) {
             readable_ = false;
             if (buffer_.empty())
                 buffer_.clear(); // a stream that is waited for, one of thousands perhaps, holds no memory
         } else if (errno != EINTR) {
-            fail(platform::last_error());
+            buffer_.fail(platform::last_error());
         }
     } catch (const std::bad_alloc&) {
-        fail(std::make_error_code(std::errc::not_enough_memory));
+        buffer_.fail(std::make_error_code(std::errc::not_enough_memory));
     }
-
-    void fail(std::error_code error) noexcept { error_ = error; }
 
     void release_descriptor() noexcept {
         if (watched_ != 0) loop_.unwatch(fd_.get(), platform::interest::read, watched_);
@@ -232,13 +239,13 @@ private:
 
     // Asks the kernel for events, once in the stream's life; what is ready already is one.
     void watch() noexcept try {
-        if (watched_ != 0 || !fd_ || ended()) return;
+        if (watched_ != 0 || !fd_ || buffer_.ended()) return;
         const std::error_code error = loop_.watch(fd_.get(), platform::interest::read, *this, watched_);
         if (error == std::errc::operation_not_permitted) readable_ = hangup_ = true; // a file: never would block
-        else if (error) fail(error);
+        else if (error) buffer_.fail(error);
         else readable_ = false;
     } catch (const std::bad_alloc&) {
-        fail(std::make_error_code(std::errc::not_enough_memory));
+        buffer_.fail(std::make_error_code(std::errc::not_enough_memory));
     }
 
     // ---- while others of the group wait ----
@@ -252,118 +259,16 @@ private:
 
     // A read stops at what it asked for, perhaps in mid-pipe, and no event will tell of the rest.
     void go_on_collecting() noexcept {
-        if (collecting_ && readable_ && fd_ && !ended()) loop_.again(*this);
-    }
-
-    void drop_oldest() noexcept {
-        skip_rest_of_long_line(); // whose end must not go unseen
-        if (buffer_.size() <= unread_limit_) return;
-        const std::size_t excess = buffer_.size() - unread_limit_;
-        buffer_.consume(excess);
-        dropped_ += excess;
+        if (collecting_ && can_read()) loop_.again(*this);
     }
 
     // ---- from the buffer to the reader ----
 
-    [[nodiscard]] bool satisfied(demand& d) noexcept {
-        skip_rest_of_long_line();
-        if (ended()) return true;
-        switch (d.what) {
-        case demand::kind::some: return !buffer_.empty() || d.count == 0;
-        case demand::kind::exactly: return buffer_.size() >= d.count;
-        case demand::kind::line: return buffer_.find_newline() || line_is_too_long();
-        case demand::kind::delimiter: return find(d).has_value();
-        case demand::kind::all: break;
-        }
-        return false;
+    [[nodiscard]] bool pending_is_satisfied() noexcept {
+        return pending_ != nullptr && buffer_.answers(pending_->asked);
     }
-    [[nodiscard]] bool pending_is_satisfied() noexcept { return pending_ != nullptr && satisfied(pending_->asked); }
     void wake_if_satisfied() noexcept {
         if (pending_is_satisfied()) loop_.schedule(*pending_);
-    }
-
-    // With the byte behind the limit and one more for the `\r` of a `\r\n`, no newline can save it: the same verdict
-    // however the bytes were cut.
-    [[nodiscard]] bool line_is_too_long() const noexcept { return buffer_.size() >= line_limit_ + 2; }
-
-    void skip_rest_of_long_line() noexcept {
-        if (!skipping_) return;
-        const std::optional<std::size_t> newline = buffer_.find_newline();
-        buffer_.consume(newline ? *newline + 1 : buffer_.size());
-        skipping_ = !newline;
-    }
-
-    // Where the delimiter ends. What was searched before is not searched again, but for what may be its beginning.
-    [[nodiscard]] std::optional<std::size_t> find(demand& d) const noexcept {
-        const std::size_t overlap = d.delimiter.size() - 1;
-        const std::size_t from = d.searched > overlap ? d.searched - overlap : 0;
-        const std::size_t at = buffer_.view().find(d.delimiter, from);
-        if (at != std::string_view::npos) return at + d.delimiter.size();
-        d.searched = buffer_.size();
-        return std::nullopt;
-    }
-
-    void throw_error(const char* operation) const {
-        if (error_) throw stream_error(operation, name_.to_string(), error_);
-    }
-
-    [[nodiscard]] std::string take(std::size_t n) {
-        std::string bytes(buffer_.view().substr(0, n));
-        buffer_.consume(bytes.size());
-        return bytes;
-    }
-
-    // What each verb does when its demand is satisfied.
-
-    std::optional<std::string_view> take_line_view(demand&) {
-        if (const std::optional<std::size_t> newline = buffer_.find_newline()) return hand_out(*newline, 1);
-        if (line_is_too_long()) {
-            skipping_ = true;
-            throw line_too_long(name_.to_string(), line_limit_);
-        }
-        throw_error("read");
-        if (buffer_.empty()) return std::nullopt;
-        return hand_out(buffer_.size(), 0);
-    }
-    std::optional<std::string_view> hand_out(std::size_t length, std::size_t terminator) {
-        std::string_view line = buffer_.view().substr(0, length);
-        if (terminator != 0 && line.ends_with('\r')) line.remove_suffix(1);
-        buffer_.consume(length + terminator);
-        if (line.size() > line_limit_) throw line_too_long(name_.to_string(), line_limit_);
-        buffer_.pin();
-        return line;
-    }
-    std::optional<std::string> take_line(demand& d) {
-        const std::optional<std::string_view> line = take_line_view(d);
-        buffer_.unpin();
-        if (!line) return std::nullopt;
-        return std::optional<std::string>(*line);
-    }
-    std::size_t take_into(demand& d) {
-        const std::size_t n = std::min(d.count, buffer_.size());
-        if (n == 0 && d.count != 0) throw_error("read");
-        if (n != 0) std::memcpy(d.into, buffer_.view().data(), n);
-        buffer_.consume(n);
-        return n;
-    }
-    std::string take_some(demand& d) {
-        if (buffer_.empty() && d.count != 0) throw_error("read");
-        return take(d.count);
-    }
-    std::string take_exactly(demand& d) {
-        if (buffer_.size() >= d.count) return take(d.count);
-        throw_error("read");
-        throw incomplete_read(name_.to_string(), take(buffer_.size()), d.count);
-    }
-    std::string take_until(demand& d) {
-        if (const std::optional<std::size_t> end = find(d)) return take(*end);
-        throw_error("read");
-        throw incomplete_read(name_.to_string(), take(buffer_.size()), 0);
-    }
-    void take_nothing(demand&) { throw_error("read"); }
-    std::string take_all(demand&) {
-        throw_error("read");
-        return take(buffer_.size());
     }
 
     // A parked read. The reader knows it by its address.
@@ -375,11 +280,11 @@ private:
     // True if there is nothing to wait for.
     bool begin(demand& d) {
         if (pending_ != nullptr)
-            throw usage_error(detail::concat({name_.to_string(), ": a second read while the first one waits"}));
+            throw usage_error(detail::concat({buffer_.name(), ": a second read while the first one waits"}));
         buffer_.unpin();
         if (watched_ == 0) readable_ = true; // without events nobody can know better: try
-        while (!satisfied(d)) {
-            if (!readable_ || !fd_ || turn_is_spent()) return false;
+        while (!buffer_.answers(d)) {
+            if (!can_read() || turn_is_spent()) return false;
             read_once();
         }
         return true;
@@ -397,22 +302,16 @@ private:
     event_loop& loop_;
     unique_fd fd_;
     event_loop::registration watched_ = 0;
-    line_buffer buffer_;
+    read_buffer buffer_;
     parked* pending_ = nullptr;
     stream_group* group_ = nullptr;
-    stream_name name_;
-    std::error_code error_;
     std::size_t chunk_ = smallest_chunk;
-    std::size_t line_limit_ = default_line_limit;
     std::size_t unread_limit_ = default_unread_limit;
-    std::size_t dropped_ = 0;
     std::uint64_t turn_ = 0;
     std::size_t taken_in_turn_ = 0;
     bool readable_ = true; // a read may find something
     bool hangup_ = false;
-    bool eof_ = false;
     bool collecting_ = false;
-    bool skipping_ = false; // the rest of a line that was too long
 };
 
 template <class T>
@@ -428,19 +327,22 @@ public:
     T await_resume() {
         unpark();
         reader_->go_on_collecting(); // also if it never waited
-        return (reader_->*take_)(asked);
+        return (reader_->buffer_.*take_)(asked);
     }
 
     read_awaiter(read_awaiter&&) noexcept = default;
     ~read_awaiter() { unpark(); }
 
-private:
+protected:
     friend stream_reader;
-    using take_function = T (stream_reader::*)(demand&);
+    using take_function = T (read_buffer::*)(demand&);
 
     read_awaiter(stream_reader& reader, demand d, take_function take) noexcept
         : parked(d), reader_(&reader), take_(take) {}
 
+    void look_for(std::span<const std::string_view> delimiters) noexcept { asked.delimiters = delimiters; }
+
+private:
     void unpark() noexcept {
         if (!std::exchange(parked_, false)) return;
         reader_->pending_ = nullptr;
@@ -454,31 +356,49 @@ private:
     bool parked_ = false;
 };
 
+// Carries its delimiters, wherever it is moved before it is awaited.
+template <std::size_t N>
+class stream_reader::until_awaiter : public read_awaiter<std::string> {
+public:
+    bool await_ready() {
+        look_for(delimiters_);
+        return read_awaiter<std::string>::await_ready();
+    }
+
+private:
+    friend stream_reader;
+    until_awaiter(stream_reader& reader, const std::array<std::string_view, N>& delimiters)
+        : read_awaiter<std::string>(reader, {.what = demand::kind::delimiter}, &read_buffer::take_until),
+          delimiters_(delimiters) {
+        for (const std::string_view delimiter : delimiters_) {
+            if (delimiter.empty()) throw std::invalid_argument("read_until(): a delimiter is empty");
+        }
+    }
+
+    std::array<std::string_view, N> delimiters_;
+};
+
 inline auto stream_reader::read_line() -> read_awaiter<std::optional<std::string>> {
-    return {*this, {.what = demand::kind::line}, &stream_reader::take_line};
+    return {*this, {.what = demand::kind::line}, &read_buffer::take_line};
 }
 inline auto stream_reader::next_line() -> read_awaiter<std::optional<std::string_view>> {
-    return {*this, {.what = demand::kind::line}, &stream_reader::take_line_view};
+    return {*this, {.what = demand::kind::line}, &read_buffer::take_line_view};
 }
 inline auto stream_reader::read_some(std::span<char> into) -> read_awaiter<std::size_t> {
-    return {*this, {.what = demand::kind::some, .count = into.size(), .into = into.data()}, &stream_reader::take_into};
+    return {*this, {.what = demand::kind::some, .count = into.size(), .into = into.data()}, &read_buffer::take_into};
 }
 inline auto stream_reader::read(std::size_t n) -> read_awaiter<std::string> {
-    return {*this, {.what = demand::kind::some, .count = n}, &stream_reader::take_some};
+    return {*this, {.what = demand::kind::some, .count = n}, &read_buffer::take_some};
 }
 inline auto stream_reader::read_exactly(std::size_t n) -> read_awaiter<std::string> {
-    return {*this, {.what = demand::kind::exactly, .count = n}, &stream_reader::take_exactly};
-}
-inline auto stream_reader::read_until(std::string_view delimiter) -> read_awaiter<std::string> {
-    if (delimiter.empty()) throw std::invalid_argument("read_until(): the delimiter is empty");
-    return {*this, {.what = demand::kind::delimiter, .delimiter = delimiter}, &stream_reader::take_until};
+    return {*this, {.what = demand::kind::exactly, .count = n}, &read_buffer::take_exactly};
 }
 inline auto stream_reader::read_all() -> read_awaiter<std::string> {
-    return {*this, {.what = demand::kind::all}, &stream_reader::take_all};
+    return {*this, {.what = demand::kind::all}, &read_buffer::take_all};
 }
 
 inline auto stream_reader::wait_eof() -> read_awaiter<void> {
-    return {*this, {.what = demand::kind::all}, &stream_reader::take_nothing};
+    return {*this, {.what = demand::kind::all}, &read_buffer::take_nothing};
 }
 
 } // namespace coproc

@@ -144,7 +144,7 @@ public:
     // For whoever owns the stream.
 
     /// Reads from `fd`, which must be non-blocking, from now on, as if nothing had been before; but bytes that came and
-    /// were not read are still there. Only when `is_open()` is false.
+    /// were not read are still there. Nobody may wait here.
     void open(unique_fd fd) noexcept {
         release_descriptor();
         fd_ = std::move(fd);

@@ -569,22 +569,3 @@ TEST_CASE("hundreds of starts leave nothing behind", "[process]") {
     };
     run_in_time(talk());
 }
-
-TEST_CASE("a start needs few descriptors and gives them back", "[process]") {
-    CHECK(in_a_fork([] {
-              event_loop loop;
-              const int next = ::dup(0);
-              const rlimit few{static_cast<rlim_t>(next + 10), static_cast<rlim_t>(next + 10)};
-              ::close(next);
-              ::setrlimit(RLIMIT_NOFILE, &few);
-              const auto talk = []() -> task<int> {
-                  for (int i = 0; i < 15; ++i) {
-                      async_process p(child("cat"));
-                      const result r = co_await p.communicate("x");
-                      if (r.out != "x") co_return 1;
-                  }
-                  co_return 0;
-              };
-              return run(talk());
-          }) == 0);
-}

@@ -186,16 +186,6 @@ TEST_CASE("a program name of hundreds of characters", "[process]") {
     CHECK(e->code() == std::errc::filename_too_long);
 }
 
-TEST_CASE("hundreds of failed starts leave nothing behind", "[process]") {
-    const nothing_leaks check;
-    const temporary_directory directory;
-    const std::string path = directory.file("prog", "not a program", true);
-    for (int i = 0; i < 100; ++i) {
-        CHECK(failure_of(command(path)));
-        CHECK(failure_of(command(child("cat")).cwd("/no/such/directory")));
-    }
-}
-
 TEST_CASE("a start that fails does not disturb a child that runs", "[process]") {
     const nothing_leaks check;
     const auto talk = []() -> task<result> {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstddef>
+#include <iterator>
 #include <set>
 #include <string>
 
@@ -34,7 +35,7 @@ bool fails(const command& c) {
 } // namespace
 
 TEST_CASE("a thousand starts that fail leave descriptors and children and memory as they were",
-          "[process][endurance]") {
+          "[process][endurance][own_descriptors]") {
     const nothing_leaks check;
     const temporary_directory directory;
     const command bad[] = {
@@ -65,7 +66,8 @@ TEST_CASE("a thousand starts that fail leave descriptors and children and memory
           resident_before + std::size_t{512} * 1024); // not half a kilobyte, what malloc keeps included
 }
 
-TEST_CASE("fifteen starts with ten free descriptors leave everything as it was", "[process][endurance]") {
+TEST_CASE("fifteen starts with ten free descriptors leave everything as it was",
+          "[process][endurance][own_descriptors]") {
     CHECK(in_a_fork([] {
               event_loop loop;
               const std::set<int> descriptors_before = open_descriptors();

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <string>
 #include <vector>
 
@@ -192,7 +191,7 @@ TEST_CASE("a host that waits for anybody gets its own children and nobody of our
           }) == 0);
 }
 
-// Seen to fail: with a look() that goes on looking for a child that is not there any more.
+// Seen to fail: with a child that takes ECHILD for not yet, and is waited for for ever.
 TEST_CASE("a host whose children are never zombies is told the truth or that nobody knows",
           "[process][reaped_elsewhere]") {
     CHECK(in_a_fork([] {

@@ -38,8 +38,13 @@ inline std::size_t open_pipes() {
 
 /// True if this process has no child, running or zombie.
 inline bool no_children() {
+#if defined(__WALL)
+    constexpr int of_every_kind = __WALL; // also one that has not executed its program, and tells nobody of its end
+#else
+    constexpr int of_every_kind = 0;
+#endif
     siginfo_t info{};
-    return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD;
+    return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | of_every_kind) < 0 && errno == ECHILD;
 }
 
 /// At the end of its scope, as many descriptors are open as at its beginning and no child is left.

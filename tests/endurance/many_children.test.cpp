@@ -132,6 +132,7 @@ TEST_CASE("a thousand children live at once and each is spoken to and ends as it
         co_return s == exit_status::exited(code);
     };
     const auto talk = [&]() -> task<> {
+        const nothing_leaks while_the_loop_lives; // whose end frees everything
         std::vector<async_process> all;
         for (std::size_t i = 0; i < count; ++i) {
             try {
@@ -285,6 +286,7 @@ TEST_CASE("ten thousand children of every fate leave nothing behind and no resul
         }
     };
     const auto talk = [&]() -> task<> {
+        const nothing_leaks while_the_loop_lives; // whose end frees everything
         std::mt19937 random(seed);
         int left = count;
         tally t;

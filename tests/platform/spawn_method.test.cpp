@@ -8,10 +8,16 @@
 #if defined(COPROC_TEST_HAS_SYSTEM_CALL_FILTER)
 
 #include <linux/sched.h>
+#include <signal.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
+#include <thread>
+
+#include <coproc/platform/environment.hpp>
 
 #include "support/catch.hpp"
 #include "support/forked.hpp"
@@ -48,6 +54,51 @@ TEST_CASE("a shortage of processes does not decide for ever how children are sta
               if (!filter_system_calls({{clone3_call, EAGAIN}})) return 9;
               return found() == spawn_method::undecided ? 0 : 1;
           }) == 0);
+}
+
+namespace {
+std::atomic<int> handled_by_us{0};
+std::atomic<int> handled_by_others{0};
+pid_t us = 0;
+void count_whose(int) { ++(::getpid() == us ? handled_by_us : handled_by_others); }
+} // namespace
+
+TEST_CASE("no handler of ours runs in a child that shares our memory", "[platform]") {
+    for (const spawn_method how : {spawn_method::clone3, spawn_method::clone}) {
+        const int code = in_a_fork([how] {
+            us = ::getpid();
+            ::setpgid(0, 0);
+            struct sigaction action {};
+            action.sa_handler = count_whose;
+            action.sa_flags = SA_RESTART;
+            ::sigaction(SIGUSR1, &action, nullptr);
+            std::atomic<bool> done{false};
+            std::thread other([&] { // to the whole group, at whatever moment of a start
+                while (!done) ::kill(0, SIGUSR1);
+            });
+            static const char program[] = COPROC_TEST_CHILDREN "/exit_with";
+            char zero[] = "0";
+            char* argv[] = {const_cast<char*>(program), zero, nullptr};
+            spawn_plan plan;
+            plan.path = program;
+            plan.argv = argv;
+            plan.envp = environment();
+            int wrong = 0;
+            for (int i = 0; i < 500 && wrong == 0; ++i) {
+                child started;
+                detail::child_slot slot{&plan, 0, {}, false};
+                if (detail::spawn_by_clone(how, detail::memory::shared, slot, started).error != 0) wrong = 1;
+                else if (const auto end = started.reap(); !end.status.success() && end.status.signal() != SIGUSR1)
+                    wrong = 2;
+            }
+            done = true;
+            other.join();
+            if (wrong != 0) return wrong;
+            if (handled_by_others != 0) return 3;
+            return handled_by_us > 0 ? 0 : 4;
+        });
+        CHECK(code == 0);
+    }
 }
 
 TEST_CASE("posix_spawn is taken where it is asked for", "[platform]") {

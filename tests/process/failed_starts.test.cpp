@@ -10,11 +10,14 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <coproc/process/async_process.hpp>
 
+#include "support/bytes.hpp"
 #include "support/catch.hpp"
 #include "support/children.hpp"
+#include "support/closes.hpp"
 #include "support/forked.hpp"
 #include "support/readable.hpp"
 #include "support/resources.hpp"
@@ -102,6 +105,37 @@ TEST_CASE("no descriptor of another thread is ever closed", "[process]") {
     };
     run_in_time(talk());
     CHECK(other.done() == 0);
+}
+
+TEST_CASE("every descriptor is closed once whatever becomes of a start", "[process]") {
+    const nothing_leaks check;
+    const temporary_directory directory;
+    const std::vector<command> bad{
+        command("/no/such/program"),
+        command("coproc-no-such-program"),
+        command(directory.path()),
+        command(child("cat")).cwd("/no/such/directory"),
+        command(child("cat")).err(stdio::file("/no/such/file")),
+        command(child("cat")).in(stdio::text("x")).out(stdio::file("/")),
+        command("/no/such/program").pass_fd(7, 0).in(stdio::fd(0)).out(stdio::null).err(stdio::to_out),
+    };
+    const int before = closes_in_vain();
+    const auto talk = [&]() -> task<> {
+        for (const command& c : bad) CHECK_THROWS_AS(async_process(c), spawn_error);
+        async_process cat(child("cat"));
+        const result r = co_await cat.communicate(alphabet(300000));
+        CHECK(r.out.size() == 300000);
+        async_process killed(child("hold"));
+        killed.kill();
+        co_await killed.wait();
+        async_process dropped(child("hold"));
+    };
+    run_in_time(talk());
+    CHECK(closes_in_vain() == before);
+#if COPROC_TEST_HAS_OWN_CLOSE
+    ::close(-1);
+    CHECK(closes_in_vain() == before + 1); // we would have seen it
+#endif
 }
 
 TEST_CASE("a start for which the system has no process left fails and leaves nothing", "[process]") {

@@ -18,7 +18,6 @@
 
 #include "support/catch.hpp"
 #include "support/children.hpp"
-#include "support/readable.hpp"
 #include "support/resources.hpp"
 #include "support/run_in_time.hpp"
 
@@ -31,15 +30,17 @@ using namespace std::chrono_literals;
 TEST_CASE("a debugger that holds a child which has ended holds up nobody else", "[regression][process]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
-        async_process p(child("end_by"), "code", "7");
-        async_process debugger(command(child("trace"), std::to_string(*p.pid())));
-        const std::optional<std::string> said = co_await debugger.read_line();
-        if (said != "holding") {
+        async_process p{command(child("tracer"))}; // the one that is traced
+        co_await p.read_line();
+        async_process debugger(command(child("tracer"), std::to_string(*p.pid())));
+        std::optional<std::string> said = co_await debugger.read_line();
+        if (said != "seized") {
             WARN("no process may trace another one here");
             co_return;
         }
         p.close_stdin();
-        co_await p.out().wait_eof(); // it has ended, and the kernel has told whoever polls
+        said = co_await debugger.read_line();
+        CHECK(said == "dead"); // and kept so; our pidfd is readable from now on
 
         event_loop& loop = event_loop::current();
         const std::uint64_t before = loop.turn_number();
@@ -48,7 +49,7 @@ TEST_CASE("a debugger that holds a child which has ended holds up nobody else", 
         CHECK(p.running());
         CHECK(loop.turn_number() - before < 100); // and it is not asked all the time either
 
-        debugger.close_stdin();
+        co_await debugger.write_stdin("\n");
         const exit_status s = co_await p.wait();
         CHECK(s == exit_status::exited(7));
         co_await debugger.wait();
@@ -56,15 +57,20 @@ TEST_CASE("a debugger that holds a child which has ended holds up nobody else", 
     run_in_time(talk());
 }
 
-TEST_CASE("a loop that ends leaves nothing of a child that somebody traces", "[regression][process]") {
+TEST_CASE("a child that is let go of while somebody traces it is reaped later", "[regression][process]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
-        async_process p(child("hold"));
-        async_process debugger(command(child("trace"), std::to_string(*p.pid())));
-        co_await debugger.read_line();
-        { const async_process gone = std::move(p); } // killed, and reaped by the loop when the debugger lets go
-        co_await sleep_for(20ms);
-        debugger.close_stdin();
+        async_process debugger(child("cat")); // to be replaced
+        {
+            async_process p{command(child("tracer"))};
+            co_await p.read_line();
+            debugger = async_process(child("tracer"), std::to_string(*p.pid()));
+            const std::optional<std::string> said = co_await debugger.read_line();
+            if (said != "seized") co_return;
+        } // killed; it is the debugger's before it is the loop's
+        std::optional<std::string> said = co_await debugger.read_line();
+        while (said && said != "dead") said = co_await debugger.read_line();
+        co_await debugger.write_stdin("\n");
         co_await debugger.wait();
     };
     run_in_time(talk());

@@ -482,6 +482,93 @@ TEST_CASE("a stream is at its end when the last byte was read and not before", "
     CHECK(reader.dropped() == 0);
 }
 
+TEST_CASE("an error that is fed wakes the reader that waits and is thrown by all that follow", "[io]") {
+    event_loop loop;
+    stream_reader reader;
+    const auto error_of = [](auto read) -> task<std::error_code> {
+        try {
+            co_await std::move(read);
+        } catch (const incomplete_read&) {
+            co_return std::error_code(); // an error is not an end
+        } catch (const stream_error& e) {
+            co_return e.code();
+        }
+        co_return std::error_code();
+    };
+    const auto feeder = [&]() -> task<> {
+        co_await yield();
+        reader.feed_error(std::make_error_code(std::errc::connection_reset));
+    };
+    auto both = run_in_time(when_all(error_of(reader.read_line()), feeder()));
+    CHECK(std::get<0>(both) == std::errc::connection_reset);
+    reader.feed("what comes\nafter it");
+    CHECK(run_in_time(error_of(reader.read_line())) == std::errc::connection_reset);
+    CHECK(run_in_time(error_of(reader.next_line())) == std::errc::connection_reset);
+    CHECK(run_in_time(error_of(reader.read(1))) == std::errc::connection_reset);
+    CHECK(run_in_time(error_of(reader.read_exactly(1))) == std::errc::connection_reset);
+    CHECK(run_in_time(error_of(reader.read_until("c"))) == std::errc::connection_reset);
+    CHECK(run_in_time(error_of(reader.read_all())) == std::errc::connection_reset);
+    CHECK(run_in_time(error_of(reader.wait_eof())) == std::errc::connection_reset);
+}
+
+TEST_CASE("an error that is fed does not wait until what came before it was read", "[io]") {
+    fed_reader it("line\n");
+    it.reader.feed_error(std::make_error_code(std::errc::io_error));
+    const auto talk = [&]() -> task<std::string> {
+        try {
+            co_await it.reader.read_line();
+        } catch (const stream_error& e) {
+            co_return e.what();
+        }
+        co_return "nothing thrown";
+    };
+    CHECK(run_in_time(talk()) == "cannot read \"stream\": Input/output error");
+    CHECK(it.reader.buffered() == 5);
+    CHECK_THROWS_AS(it.reader.feed_error({}), std::invalid_argument);
+}
+
+TEST_CASE("an error that is fed after its read was cancelled harms nobody", "[io]") {
+    const nothing_leaks check;
+    piped_reader it;
+    const auto talk = [&]() -> task<> {
+        auto waited = co_await when_any(it.reader.read_line(), yield());
+        CHECK(waited.index == 1);
+        put_into(it.pipe.write, "x"); // an event for a stream that has been broken off
+        it.reader.feed_error(std::make_error_code(std::errc::io_error));
+        co_await yield();
+        co_await yield();
+        CHECK(it.reader.buffered() == 0);
+        bool thrown = false;
+        try {
+            co_await it.reader.read_line();
+        } catch (const stream_error&) {
+            thrown = true;
+        }
+        CHECK(thrown);
+    };
+    run_in_time(talk());
+}
+
+TEST_CASE("an error that is fed at the moment of arrival is what the reader sees", "[io]") {
+    event_loop loop;
+    stream_reader reader;
+    const auto feeder = [&]() -> task<> {
+        co_await yield();
+        reader.feed("line\n"); // the reader is about to be resumed
+        reader.feed_error(std::make_error_code(std::errc::io_error));
+    };
+    const auto reading = [&]() -> task<bool> {
+        try {
+            co_await reader.read_line();
+        } catch (const stream_error&) {
+            co_return true;
+        }
+        co_return false;
+    };
+    auto both = run_in_time(when_all(reading(), feeder()));
+    CHECK(std::get<0>(both));
+}
+
 // ---- one reader at a time ----
 
 TEST_CASE("a second read while the first one waits is a mistake that the first one survives", "[io]") {

@@ -141,6 +141,15 @@ public:
         wake_if_satisfied();
     }
 
+    /// Breaks the stream off: every read throws stream_error with this code, the one that waits and all that follow,
+    /// and at once, even if what they ask for is buffered. (An error of the kernel waits until what came before it was
+    /// read.) The bytes stay where they are. Throws std::invalid_argument for a code that is no error.
+    void feed_error(std::error_code error) {
+        if (!error) throw std::invalid_argument("feed_error(): the code is no error");
+        buffer_.fail(error, true);
+        wake_if_satisfied();
+    }
+
     // For whoever owns the stream.
 
     /// Reads from `fd`, which must be non-blocking, from now on, as if nothing had been before; but bytes that came and
@@ -327,6 +336,7 @@ public:
     T await_resume() {
         unpark();
         reader_->go_on_collecting(); // also if it never waited
+        reader_->buffer_.throw_error_at_once();
         return (reader_->buffer_.*take_)(asked);
     }
 

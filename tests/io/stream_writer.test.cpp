@@ -131,6 +131,82 @@ TEST_CASE("a write_all that is cancelled has written a part and the next one fol
     CHECK(run_in_time(talk()) == "next");
 }
 
+TEST_CASE("a write_all that was cut short can be resumed and nothing is lost or doubled", "[io]") {
+    piped_writer it;
+    const std::string before = GENERATE(std::string(), alphabet(large)); // what is buffered already goes first
+    const std::string bytes(large, '-');
+    it.writer.write(before);
+    int attempts = 0;
+    const auto writing = [&]() -> task<> {
+        std::string_view rest = bytes;
+        while (!rest.empty()) {
+            ++attempts;
+            const std::uint64_t was = it.writer.accepted();
+            const bool done =
+                co_await with_timeout(it.writer.write_all(rest), std::chrono::microseconds(attempts % 50));
+            rest.remove_prefix(static_cast<std::size_t>(it.writer.accepted() - was));
+            CHECK(done == rest.empty());
+        }
+    };
+    const auto reading = [&]() -> task<std::string> {
+        std::string all;
+        while (all.size() < before.size() + bytes.size()) {
+            all += take_from(it.pipe.read, 7777);
+            CHECK(it.writer.written() >= all.size());
+            co_await yield();
+        }
+        co_return all;
+    };
+    auto both = run_in_time(when_all(writing(), reading()));
+    CHECK((std::get<1>(both) == before + bytes));
+    CHECK(attempts > 1);
+    CHECK(it.writer.written() == before.size() + bytes.size());
+    CHECK(it.writer.accepted() == it.writer.written());
+}
+
+TEST_CASE("written counts what the pipe has taken and accepted what the caller need not keep", "[io]") {
+    piped_writer it;
+    CHECK(it.writer.written() == 0);
+    it.writer.write("head");
+    CHECK(it.writer.written() == 4);
+    it.writer.write(alphabet(large));
+    CHECK(it.writer.written() + it.writer.buffered() == 4 + large);
+    CHECK(it.writer.accepted() == 4 + large);
+    CHECK(it.writer.written() < it.writer.accepted());
+    auto waited = run_in_time(when_any(it.writer.write_all("never"), yield()));
+    CHECK(waited.index == 1);
+    CHECK(it.writer.accepted() == 4 + large); // none of it, since others go first
+    CHECK(run_in_time(it.drained(4 + large)).size() == 4 + large);
+    CHECK(it.writer.written() == 4 + large);
+}
+
+TEST_CASE("to write nothing asks the kernel nothing", "[io]") {
+    piped_writer it;
+    it.pipe.read.reset(); // a write(2), even of nothing, might notice
+    it.writer.write("");
+    const auto talk = [&]() -> task<> {
+        co_await it.writer.write_all("");
+        co_await it.writer.drain();
+    };
+    run_in_time(talk());
+    CHECK(it.writer.accepted() == 0);
+}
+
+TEST_CASE("half a mebibyte passes through a reader that sips", "[io]") {
+    piped_writer it;
+    const std::string bytes = alphabet(512 << 10);
+    const auto sipping = [&]() -> task<std::string> {
+        std::string all;
+        while (all.size() < bytes.size()) {
+            all += take_from(it.pipe.read, 997);
+            co_await yield();
+        }
+        co_return all;
+    };
+    auto both = run_in_time(when_all(it.writer.write_all(bytes), sipping()));
+    CHECK((std::get<1>(both) == bytes));
+}
+
 // ---- write and drain ----
 
 TEST_CASE("write never waits", "[io]") {
@@ -320,6 +396,76 @@ TEST_CASE("closing under a write_all that waits ends it with an error", "[io]") 
     CHECK(std::get<0>(both));
 }
 
+TEST_CASE("close under a write_all that waits still flushes what was buffered before it", "[io]") {
+    const nothing_leaks check;
+    piped_writer it;
+    const std::string before = alphabet(large);
+    it.writer.write(before);
+    const auto writing = [&]() -> task<bool> {
+        try {
+            co_await it.writer.write_all("never");
+        } catch (const stream_error& e) {
+            co_return e.code() == std::errc::operation_canceled;
+        }
+        co_return false;
+    };
+    const auto closing = [&]() -> task<> {
+        co_await yield();
+        it.writer.close();
+        CHECK(it.writer.is_closing());
+        co_await it.writer.wait_closed(); // and has no complaint
+    };
+    auto all = run_in_time(when_all(writing(), closing(), it.drained(large)));
+    CHECK(std::get<0>(all));
+    CHECK((std::get<2>(all) == before));
+    char byte = 0;
+    CHECK(::read(it.pipe.read.get(), &byte, 1) == 0);
+}
+
+TEST_CASE("abort wakes whoever waits and can be repeated", "[io]") {
+    const nothing_leaks check;
+    piped_writer it;
+    it.writer.write(alphabet(large));
+    const auto writing = [&]() -> task<bool> {
+        try {
+            co_await it.writer.write_all("never");
+        } catch (const stream_error& e) {
+            co_return e.code() == std::errc::operation_canceled;
+        }
+        co_return false;
+    };
+    const auto aborting = [&]() -> task<> {
+        co_await yield();
+        it.writer.abort();
+        it.writer.abort();
+        CHECK(it.writer.is_closing());
+        it.writer.close();
+    };
+    auto all = run_in_time(when_all(writing(), it.writer.drain(), it.writer.wait_closed(), aborting()));
+    CHECK(std::get<0>(all));
+    CHECK(it.writer.buffered() == 0);
+}
+
+TEST_CASE("a writer that is opened again leaves the last stream and its error behind", "[io]") {
+    const nothing_leaks check;
+    piped_writer it;
+    it.writer.write(alphabet(large)); // so that the loop watches it
+    const bool broken = GENERATE(false, true);
+    if (broken) {
+        it.pipe.read.reset();
+        CHECK_THROWS_AS(run_in_time(it.writer.drain()), stream_error);
+    }
+    it.pipe = platform::make_pipe();
+    it.writer.open(platform::nonblocking(std::move(it.pipe.write)));
+    CHECK(it.writer.buffered() == 0);
+    CHECK(it.writer.accepted() == 0);
+    CHECK_FALSE(it.writer.is_closing());
+    const std::string bytes(large, '-');
+    auto both = run_in_time(when_all(it.writer.write_all(bytes), it.drained(large)));
+    CHECK((std::get<1>(both) == bytes));
+    CHECK(it.writer.written() == large);
+}
+
 TEST_CASE("abort drops what is buffered", "[io]") {
     const nothing_leaks check;
     piped_writer it;
@@ -416,6 +562,61 @@ TEST_CASE("a drain that waits is woken when the reader goes", "[io]") {
     CHECK(std::get<0>(both));
     CHECK(std::get<1>(both));
     CHECK(it.writer.buffered() == 0); // it will never be written
+}
+
+TEST_CASE("a drain after the connection was lost throws at once", "[io]") {
+    piped_writer it;
+    it.writer.water_marks(0, 0);
+    it.writer.write(alphabet(large));
+    it.pipe.read.reset();
+    CHECK_THROWS_AS(run_in_time(it.writer.drain()), stream_error);
+    for (int i = 0; i < 3; ++i) {
+        auto again = it.writer.drain();
+        CHECK(again.await_ready()); // without a turn of the loop
+        CHECK_THROWS_AS(again.await_resume(), stream_error);
+    }
+}
+
+TEST_CASE("a writer can be destroyed with a broken pipe that nobody has been told of", "[io]") {
+    const nothing_leaks check;
+    event_loop loop;
+    platform::pipe_ends pipe = platform::make_pipe();
+    const auto talk = [&]() -> task<> {
+        {
+            stream_writer writer(std::move(pipe.write));
+            writer.write(alphabet(large));
+            auto waited = co_await when_any(writer.write_all("x"), yield());
+            CHECK(waited.index == 1);
+            pipe.read.reset(); // the event will find nobody
+        }
+        co_await yield();
+        co_await yield();
+    };
+    run_in_time(talk());
+    sigset_t pending;
+    ::sigpending(&pending);
+    CHECK(sigismember(&pending, SIGPIPE) == 0);
+}
+
+TEST_CASE("a broken pipe wakes all who wait for a drain", "[io]") {
+    piped_writer it;
+    it.writer.write(alphabet(large));
+    int told = 0;
+    const auto draining = [&]() -> task<> {
+        try {
+            co_await it.writer.drain();
+        } catch (const stream_error& e) {
+            if (is_broken_pipe(e)) ++told;
+        }
+    };
+    const auto leaving = [&]() -> task<> {
+        co_await yield();
+        it.pipe.read.reset();
+    };
+    std::vector<task<>> many;
+    for (int i = 0; i < 10; ++i) many.push_back(draining());
+    run_in_time(when_all(when_all(std::move(many)), leaving()));
+    CHECK(told == 10);
 }
 
 TEST_CASE("wait_closed tells when what was buffered could not be written", "[io]") {

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <coroutine>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -33,10 +34,11 @@ namespace coproc {
 /// Stays where it is made: coroutines park on it. Bytes leave in the order of the calls. After an error every call
 /// throws it.
 class stream_writer final : event_target {
-    // A parked `write_all`, and what is left of its bytes.
+    // A parked `write_all`, and what is left of its bytes. With none it waits for room behind what is buffered.
     struct parked_write : waiter {
         explicit parked_write(std::string_view bytes) noexcept : rest(bytes) {}
         std::string_view rest;
+        bool closed_under = false; // and so it will never be written
     };
 
 public:
@@ -57,14 +59,15 @@ public:
     class [[nodiscard]] drain_awaiter;
 
     /// Completes when all of `bytes`, which must live until then, are in the pipe. Destroyed before, it has written a
-    /// part of them. Throws stream_error: EPIPE when nobody reads any more. One at a time: a second one is a
-    /// usage_error.
+    /// part of them, and `accepted()` tells how much. Throws stream_error: EPIPE when nobody reads any more,
+    /// operation_canceled when the writer is closed meanwhile. One at a time: a second one is a usage_error.
     [[nodiscard]] write_awaiter write_all(std::string_view bytes);
 
     /// Writes what the pipe takes now and buffers the rest. Throws stream_error if an earlier write has failed;
     /// usage_error while a `write_all` waits, whose bytes it would overtake.
     void write(std::string_view bytes) {
         check_ready();
+        accepted_ += bytes.size();
         if (buffer_.empty()) push(bytes);
         check_error();
         buffer_.append(bytes);
@@ -90,10 +93,11 @@ public:
     /// The reader sees the end after what is buffered. A pipe has one direction, so this is `close`.
     void write_eof() noexcept { close(); }
 
-    /// No more writes; the descriptor goes when what is buffered has been written, or could not be. Idempotent.
+    /// No more writes; the descriptor goes when what is buffered has been written, or could not be. A `write_all` that
+    /// waits ends with operation_canceled: its bytes are the caller's and were never buffered. Idempotent.
     void close() noexcept {
         closing_ = true;
-        if (current_ != nullptr) fail(std::make_error_code(std::errc::operation_canceled));
+        end_current();
         advance();
         if (fd_) watch();
     }
@@ -105,15 +109,25 @@ public:
 
     /// Bytes that `write` has accepted and the pipe has not.
     [[nodiscard]] std::size_t buffered() const noexcept { return buffer_.size(); }
+    /// All bytes that the pipe has taken since `open`.
+    [[nodiscard]] std::uint64_t written() const noexcept { return written_; }
+    /// All bytes since `open` that the caller need not keep: they are in the pipe, or buffered and will follow. So a
+    /// `write_all` that was cancelled can be resumed, and nothing is lost or doubled:
+    ///
+    ///     const auto before = writer.accepted();
+    ///     if (!co_await with_timeout(writer.write_all(bytes), 1s)) bytes.remove_prefix(writer.accepted() - before);
+    [[nodiscard]] std::uint64_t accepted() const noexcept { return accepted_; }
 
     // For whoever owns the stream.
 
-    /// Writes to `fd`, which must be non-blocking, from now on, as if nothing had been before. Only when `is_open()` is
-    /// false.
+    /// Writes to `fd`, which must be non-blocking, from now on. What was buffered for another is dropped. Nobody may
+    /// wait here.
     void open(unique_fd fd) noexcept {
+        abort();
         platform::expect_no_sigpipe(fd.get());
         fd_ = std::move(fd);
         error_ = {};
+        written_ = accepted_ = 0;
         writable_ = true;
         closing_ = false;
     }
@@ -130,11 +144,14 @@ public:
         name_ = {};
     }
     [[nodiscard]] bool in_group() const noexcept { return group_ != nullptr; }
-    /// Closes at once and drops what is buffered. Nobody may wait here.
+    /// Closes at once and drops what is buffered. Whoever waits is woken. Idempotent.
     void abort() noexcept {
         closing_ = true;
+        end_current();
         buffer_.clear();
         release_descriptor();
+        wake_all(drainers_);
+        wake_all(closers_);
     }
 
 private:
@@ -145,7 +162,10 @@ private:
             throw usage_error(detail::concat({name_.to_string(), ": a second write while a write_all waits"}));
     }
     void check_error() const {
-        if (error_) throw stream_error("write", name_.to_string(), error_);
+        if (error_) throw_error(error_);
+    }
+    [[noreturn]] void throw_error(std::error_code error) const {
+        throw stream_error("write", name_.to_string(), error);
     }
 
     // ---- into the kernel ----
@@ -161,6 +181,7 @@ private:
             const ssize_t n = platform::write_without_sigpipe(fd_.get(), bytes.data(), bytes.size());
             if (n >= 0) {
                 bytes.remove_prefix(static_cast<std::size_t>(n));
+                written_ += static_cast<std::uint64_t>(n);
                 // A partial write has filled the pipe, and the next room is a new event: no need to be told EAGAIN.
                 if (!bytes.empty() && watched_ != 0) writable_ = false;
             } else if (errno == EAGAIN) {
@@ -169,6 +190,12 @@ private:
                 fail(platform::last_error());
             }
         }
+    }
+
+    void push_rest(parked_write& w) noexcept {
+        const std::size_t before = w.rest.size();
+        push(w.rest);
+        accepted_ += before - w.rest.size();
     }
 
     // First what was buffered, then the write that waits; then whoever waited for that.
@@ -180,12 +207,18 @@ private:
             if (!error_) buffer_.consume(before - front.size()); // an error has cleared it
         }
         if (current_ != nullptr) {
-            if (buffer_.empty()) push(current_->rest);
-            if (current_->rest.empty() || error_) loop_.schedule(*current_);
+            if (buffer_.empty()) push_rest(*current_);
+            if ((buffer_.empty() && current_->rest.empty()) || error_) loop_.schedule(*current_);
         }
         if (closing_ && buffer_.empty()) release_descriptor();
         if (buffer_.size() <= low_water_) wake_all(drainers_);
         if (!fd_) wake_all(closers_);
+    }
+
+    void end_current() noexcept {
+        if (current_ == nullptr) return;
+        current_->closed_under = true;
+        loop_.schedule(*std::exchange(current_, nullptr));
     }
 
     void fail(std::error_code error) noexcept {
@@ -228,6 +261,8 @@ private:
     stream_group* group_ = nullptr;
     stream_name name_;
     std::error_code error_;
+    std::uint64_t written_ = 0;
+    std::uint64_t accepted_ = 0;
     std::size_t high_water_ = default_high_water;
     std::size_t low_water_ = default_high_water / 4;
     bool writable_ = true; // a write may find room
@@ -240,7 +275,7 @@ public:
         writer_->check_ready();
         if (rest.empty()) return true;
         if (writer_->watched_ == 0) writer_->writable_ = true; // without events nobody can know better: try
-        if (writer_->buffer_.empty()) writer_->push(rest);
+        if (writer_->buffer_.empty()) writer_->push_rest(*this);
         return rest.empty() || writer_->error_;
     }
     void await_suspend(std::coroutine_handle<> handle) noexcept {
@@ -253,6 +288,7 @@ public:
     void await_resume() {
         unpark();
         writer_->check_error();
+        if (closed_under) writer_->throw_error(std::make_error_code(std::errc::operation_canceled));
     }
 
     write_awaiter(write_awaiter&&) noexcept = default;
@@ -264,7 +300,7 @@ private:
 
     void unpark() noexcept {
         if (!std::exchange(parked_, false)) return;
-        writer_->current_ = nullptr;
+        if (writer_->current_ == this) writer_->current_ = nullptr;
         stay_.leave();
     }
 

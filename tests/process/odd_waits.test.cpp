@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -117,4 +118,44 @@ TEST_CASE("a fork of the host can make a loop of its own and leaves ours alone",
     const result r = run_in_time(talk());
     CHECK(r.out == "in the host");
     CHECK(r.status.success());
+}
+
+TEST_CASE("a fork that lets go of what it inherited touches nothing of ours", "[process]") {
+    const nothing_leaks check;
+    auto loop = std::make_unique<event_loop>();
+    auto p = std::make_unique<async_process>(child("cat"));
+    auto other = std::make_unique<async_process>(command(child("hold")).on_destroy(destroy::terminate(1ms)));
+    driven reading = drive(p->read_line());
+    driven waiting = drive(p->wait());
+    driven sleeping = drive(sleep_for(20ms));
+    loop->poll();
+    CHECK(in_a_fork([&] { // with a copy of all that
+              bool refused = false;
+              try {
+                  loop->poll();
+              } catch (const usage_error&) {
+                  refused = true;
+              }
+              sleeping.cancel();
+              waiting.cancel();
+              reading.cancel();
+              p.reset();
+              other.reset();
+              loop.reset();
+              return refused ? 0 : 1;
+          }) == 0);
+    CHECK(p->running());
+    CHECK(other->running());
+    p->in().write("still heard\n");
+    const auto patience = event_loop::clock::now() + 30s;
+    const auto until_done = [&](const driven& what) {
+        while (!what.done() && event_loop::clock::now() < patience) loop->run_once(10s);
+        CHECK(what.done());
+    };
+    until_done(reading);
+    until_done(sleeping);
+    p->close_stdin();
+    until_done(waiting);
+    other->close_stdin();
+    CHECK(loop->run(other->wait()) == exit_status::exited(0));
 }

@@ -12,6 +12,8 @@
 // Nothing is resumed while a batch is translated, so no event of it can find its target gone: a coroutine that is
 // resumed may destroy any other, and what is destroyed has left the ready list.
 
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <coroutine>
@@ -188,7 +190,7 @@ public:
     }
     /// Before the descriptor is closed. `made` must be a registration, and is none afterwards.
     void unwatch(int fd, platform::interest what, registration& made) noexcept {
-        backend_.unwatch(fd, what);
+        if (!in_a_fork()) backend_.unwatch(fd, what);
         forget(made);
     }
 
@@ -196,7 +198,7 @@ public:
         return enrol(target, made, [&](std::uint64_t tag) { return backend_.watch_exit(child, tag); });
     }
     void unwatch_exit(const platform::child& child, registration& made) noexcept {
-        backend_.unwatch_exit(child);
+        if (!in_a_fork()) backend_.unwatch_exit(child);
         forget(made);
     }
 
@@ -262,7 +264,12 @@ private:
     void require_turn_possible() const {
         if (!belongs_here()) throw usage_error("an event_loop can only be run on the thread that made it");
         if (in_turn_) throw usage_error("the event_loop is in a turn already: await instead of running it again");
+        if (in_a_fork()) throw usage_error("an event_loop cannot be run in a fork of its process: make another one");
     }
+
+    // The kernel's queue, bell and alarm are shared with the process that made this loop, which must not feel it when
+    // a fork of it destroys what it has inherited.
+    [[nodiscard]] bool in_a_fork() const noexcept { return ::getpid() != made_by_; }
 
     // This loop is `current()`, and cannot be run again from here.
     class turn_scope {
@@ -366,7 +373,7 @@ private:
     }
 
     void sync_alarm_exactly() noexcept {
-        if (timers_.earliest() != armed_) set_alarm(timers_.earliest());
+        if (timers_.earliest() != armed_ && !in_a_fork()) set_alarm(timers_.earliest());
     }
     void set_alarm(platform::clock::time_point when) noexcept {
         armed_ = when;
@@ -375,7 +382,7 @@ private:
     }
 
     void nudge() noexcept {
-        if (!std::exchange(nudged_, true)) backend_.wake();
+        if (!std::exchange(nudged_, true) && !in_a_fork()) backend_.wake();
     }
 
     template <class Register>
@@ -429,6 +436,7 @@ private:
     posted* due_ = nullptr;                // oldest first
     std::atomic<bool> stopping_{false};
     std::uint64_t turn_number_ = 0;
+    pid_t made_by_ = ::getpid();
     bool in_turn_ = false;
     bool nudged_ = false;
     event_loop* below_; // the loop of this thread that was current before

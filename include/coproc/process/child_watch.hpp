@@ -6,6 +6,8 @@
 //     running ── the kernel says it has ended ──> reaped: status, usage ──> every waiter resumed
 //        └── abandoned: killed, terminated or left alone, and reaped by the loop all the same
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <coroutine>
@@ -72,7 +74,7 @@ public:
 
     /// Its owner is gone. The loop reaps it, and then it destroys itself.
     void abandon() noexcept {
-        if (reaped() || loop_ == nullptr) return delete this;
+        if (reaped() || loop_ == nullptr || in_a_fork()) return delete this;
         abandoned_ = true;
         if (!on_destroy_.detaches()) {
             child_.send_signal(on_destroy_.grace() > platform::clock::duration::zero() ? SIGTERM : SIGKILL);
@@ -98,6 +100,9 @@ protected:
     virtual void close_streams() noexcept = 0;
 
 private:
+    // In a fork of the process that started it, it is somebody else's child.
+    [[nodiscard]] bool in_a_fork() const noexcept { return ::getpid() != parent_; }
+
     // Asks the kernel to tell; where it cannot, or the child has ended before we asked, looks by itself.
     void watch() {
         if (watched_ != 0 || reaped() || look_again_.pending()) return;
@@ -143,7 +148,7 @@ private:
 
     void on_loop_end() noexcept override {
         close_streams();
-        if (!reaped() && !on_destroy_.detaches()) {
+        if (!reaped() && !on_destroy_.detaches() && !in_a_fork()) {
             child_.send_signal(SIGKILL);
             finish(child_.reap());
         }
@@ -176,6 +181,7 @@ private:
     platform::clock::time_point started_at_;
     platform::clock::time_point ended_at_;
     destroy on_destroy_;
+    pid_t parent_ = ::getpid();
     bool abandoned_ = false;
 };
 

@@ -12,8 +12,6 @@
 // Nothing is resumed while a batch is translated, so no event of it can find its target gone: a coroutine that is
 // resumed may destroy any other, and what is destroyed has left the ready list.
 
-#include <unistd.h>
-
 #include <atomic>
 #include <chrono>
 #include <coroutine>
@@ -28,6 +26,7 @@
 #include "../core/error.hpp"
 #include "../core/intrusive_list.hpp"
 #include "../coro/branch.hpp"
+#include "../platform/fork_count.hpp"
 #include "../platform/platform.hpp"
 #include "timers.hpp"
 
@@ -269,7 +268,7 @@ private:
 
     // The kernel's queue, bell and alarm are shared with the process that made this loop, which must not feel it when
     // a fork of it destroys what it has inherited.
-    [[nodiscard]] bool in_a_fork() const noexcept { return ::getpid() != made_by_; }
+    [[nodiscard]] bool in_a_fork() const noexcept { return platform::fork_count() != made_after_forks_; }
 
     // This loop is `current()`, and cannot be run again from here.
     class turn_scope {
@@ -436,7 +435,7 @@ private:
     posted* due_ = nullptr;                // oldest first
     std::atomic<bool> stopping_{false};
     std::uint64_t turn_number_ = 0;
-    pid_t made_by_ = ::getpid();
+    unsigned made_after_forks_ = platform::fork_count();
     bool in_turn_ = false;
     bool nudged_ = false;
     event_loop* below_; // the loop of this thread that was current before

@@ -6,8 +6,6 @@
 //     running ── the kernel says it has ended ──> reaped: status, usage ──> every waiter resumed
 //        └── abandoned: killed, terminated or left alone, and reaped by the loop all the same
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <coroutine>
@@ -20,6 +18,7 @@
 #include "../core/intrusive_list.hpp"
 #include "../core/resource_usage.hpp"
 #include "../loop/event_loop.hpp"
+#include "../platform/fork_count.hpp"
 #include "../platform/platform.hpp"
 #include "destroy.hpp"
 
@@ -101,7 +100,7 @@ protected:
 
 private:
     // In a fork of the process that started it, it is somebody else's child.
-    [[nodiscard]] bool in_a_fork() const noexcept { return ::getpid() != parent_; }
+    [[nodiscard]] bool in_a_fork() const noexcept { return platform::fork_count() != started_after_forks_; }
 
     // Asks the kernel to tell; where it cannot, or the child has ended before we asked, looks by itself.
     void watch() {
@@ -181,7 +180,7 @@ private:
     platform::clock::time_point started_at_;
     platform::clock::time_point ended_at_;
     destroy on_destroy_;
-    pid_t parent_ = ::getpid();
+    unsigned started_after_forks_ = platform::fork_count();
     bool abandoned_ = false;
 };
 

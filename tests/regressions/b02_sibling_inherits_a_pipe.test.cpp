@@ -85,7 +85,7 @@ TEST_CASE("a program that the host executes does not keep our pipes", "[regressi
     run_in_time(talk());
 }
 
-// Seen to fail: close_from_3 doing nothing and make_pipe without O_CLOEXEC; hung, ended by a time limit.
+// Seen to fail: close_from_3 doing nothing and make_pipe without O_CLOEXEC; hung, ended by the time limit.
 TEST_CASE("starts in several threads do not hold up each other", "[regression][process]") {
     const nothing_leaks check;
     std::atomic<int> good{0};

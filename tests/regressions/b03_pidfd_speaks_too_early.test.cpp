@@ -26,7 +26,7 @@
 using namespace coproc;
 using namespace std::chrono_literals;
 
-// Seen to fail: child_watch::look reaping with the call that blocks (child_.reap()); hung, ended by a time limit.
+// Seen to fail: child_watch::look reaping with the call that blocks (child_.reap()); hung, ended by the time limit.
 TEST_CASE("a debugger that holds a child which has ended holds up nobody else", "[regression][process]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {

@@ -47,7 +47,8 @@ private:
 
 } // namespace
 
-// Seen to fail: stream_reader::release_descriptor closing the number once more beside its owner; squatters were gone.
+// Seen to fail: stream_reader::release_descriptor noting the number for ~stream_reader to close it again; `false`, one
+// was gone.
 TEST_CASE("a number that was given back is not closed again", "[regression][process]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
@@ -75,8 +76,7 @@ TEST_CASE("a start that fails closes nothing that is not its own", "[regression]
     CHECK(others.all_there());
 }
 
-// Seen to fail: detail::spawn closing its child's ends by hand before their owner does; a number of the thread was
-// gone.
+// Seen to fail: unique_fd::reset closing twice; the loop and Catch lost descriptors to it, aborted.
 TEST_CASE("no descriptor of another thread is closed while children come and go", "[regression][process]") {
     const nothing_leaks check;
     std::atomic<bool> enough{false};

@@ -29,7 +29,7 @@
 using namespace coproc;
 using namespace std::chrono_literals;
 
-// Seen to fail: stream_reader::release_descriptor closing first and deregistering then; the loop had something to do.
+// Seen to fail: stream_reader::release_descriptor closing first and deregistering then; the loop's handle was readable.
 TEST_CASE("a pipe that we have closed is silent though somebody has a copy", "[regression][native_handle]") {
     const nothing_leaks check;
     event_loop loop;
@@ -63,7 +63,7 @@ private:
 
 } // namespace
 
-// Seen to fail: event_loop::dispatch without its look at the generation; the newcomer was told.
+// Seen to fail: event_loop::dispatch without its look at the generation; the newcomer was told, "2 == 1".
 TEST_CASE("an event for the old owner of a number does not reach the new one", "[regression]") {
     const nothing_leaks check;
     event_loop loop;

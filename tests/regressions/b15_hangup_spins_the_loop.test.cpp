@@ -25,7 +25,7 @@
 using namespace coproc;
 using namespace std::chrono_literals;
 
-// Seen to fail: epoll_backend::add without EPOLLET; more than 10,000 turns.
+// Seen to fail: epoll_backend::add without EPOLLET; "60566 < 20" turns.
 TEST_CASE("a loop sleeps though a stream that nobody reads has been hung up", "[regression][process]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
@@ -43,7 +43,7 @@ TEST_CASE("a loop sleeps though a stream that nobody reads has been hung up", "[
     run_in_time(talk());
 }
 
-// Seen to fail: stream_reader::on_event taking a hang-up for the end; bytes were missing.
+// Seen to fail: stream_reader::on_event taking a hang-up for the end; `false`, all bytes were missing.
 TEST_CASE("what lies before a hang-up is read to the last byte", "[regression]") {
     const nothing_leaks check;
     event_loop loop;

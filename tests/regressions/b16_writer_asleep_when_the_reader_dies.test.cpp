@@ -34,7 +34,8 @@ task<bool> breaks(stream_writer& writer, const std::string& bytes) {
 
 } // namespace
 
-// Seen to fail: epoll_backend::translate without `gone ||` for writing; "hangs: nothing came of it in 30 s".
+// Seen to fail: epoll_backend::translate without `gone ||` for writing, and the writer heeding it; "hangs: nothing came
+// of it in 30 s".
 TEST_CASE("a write that waits on a full pipe ends when the reader closes it", "[regression]") {
     const nothing_leaks check;
     event_loop loop;

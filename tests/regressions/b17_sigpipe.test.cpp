@@ -49,7 +49,7 @@ TEST_CASE("a host that never thought of SIGPIPE survives children that do not re
     CHECK(code == 0);
 }
 
-// Seen to fail: reset_dispositions doing nothing; "ignored 13" was what the child said.
+// Seen to fail: reset_dispositions doing nothing; the child said that it ignores 13, 1 == 0.
 TEST_CASE("a child of a host that ignores SIGPIPE does not", "[regression][process]") {
     const int code = in_a_fork([] {
         ::signal(SIGPIPE, SIG_IGN);

@@ -24,7 +24,7 @@
 using namespace coproc;
 using namespace std::chrono_literals;
 
-// Seen to fail: child_watch::finish calling close_streams(); all 300 were empty.
+// Seen to fail: child_watch::finish calling close_streams(); "0 == 300".
 TEST_CASE("what was written before the exit is read after it", "[regression][process]") {
     const nothing_leaks check;
     const auto talk = []() -> task<int> {
@@ -41,7 +41,7 @@ TEST_CASE("what was written before the exit is read after it", "[regression][pro
     CHECK(run_in_time(talk()) == 300);
 }
 
-// Seen to fail: ~read_awaiter clearing the buffer of a read that waited; bytes were missing.
+// Seen to fail: ~read_awaiter clearing the buffer of a read that waited; `false`, bytes were missing.
 TEST_CASE("reads that are cancelled over and over lose nothing", "[regression][process]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {

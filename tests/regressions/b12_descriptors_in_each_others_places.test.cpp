@@ -88,12 +88,15 @@ TEST_CASE("the streams of a child are its own though ours are closed or swapped"
                 async_process shout(child("shout"));
                 const result r = co_await shout.communicate();
                 if (r.out != "out\n" || r.err != "err\n") co_return 1;
+                async_process cat(child("cat"));
+                const result s = co_await cat.communicate("through");
+                if (s.out != "through") co_return 2;
                 try { // the error of an exec comes through, too
                     async_process none("/no/such/program");
                 } catch (const spawn_error& e) {
                     if (e.code() == std::errc::no_such_file_or_directory) co_return 0;
                 }
-                co_return 2;
+                co_return 3;
             };
             return loop.run(talk());
         });

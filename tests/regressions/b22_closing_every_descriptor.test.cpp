@@ -46,7 +46,7 @@ rlim_t raise_limit() {
 
 } // namespace
 
-// Seen to fail: close_each_from_3 counting to 1,048,576; after 10 s it was at the 90th of 200 starts, 2 == 0.
+// Seen to fail: close_each_from_3 counting to 1,048,576; more than 10 s for less than 200 starts, 2 == 0.
 TEST_CASE("a start costs the same however many descriptors one might have", "[regression][process]") {
     const int code = in_a_fork([] {
         raise_limit();
@@ -65,8 +65,7 @@ TEST_CASE("a start costs the same however many descriptors one might have", "[re
     CHECK(code == 0);
 }
 
-// Seen to fail: close_each_from_3 counting to 65,536, where the limit is higher: the child held the pipe, hung, -14 ==
-// 0.
+// Seen to fail: close_each_from_3 counting to RLIMIT_NOFILE; the child held the pipe: hung, ended by SIGALRM.
 TEST_CASE("no descriptor is missed however high it is and however low the limit", "[regression][process]") {
     for (const bool refused : {false, true}) {
         CAPTURE(refused);

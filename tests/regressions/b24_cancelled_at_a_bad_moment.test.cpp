@@ -32,8 +32,7 @@
 using namespace coproc;
 using namespace std::chrono_literals;
 
-// Seen to fail: event_loop::schedule without its unlink(); "Assertion `!linked()' failed", and without assertions a
-// list that was torn.
+// Seen to fail: event_loop::schedule without its unlink(): the assertion that it is in no other list.
 TEST_CASE("the end of a child and a timeout in one turn resume the waiter once", "[regression][process]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
@@ -62,8 +61,7 @@ TEST_CASE("the end of a child and a timeout in one turn resume the waiter once",
     run_in_time(talk());
 }
 
-// Seen to fail: ~timed_wait_awaiter leaving its timer in the heap; a crash, and by name under ASan: heap-use-after-free
-// in timer_heap.
+// Seen to fail: ~timed_wait_awaiter leaving its timer in the heap: the assertion of ~timer that it is in none.
 TEST_CASE("whatever waits for a child can be destroyed at any moment", "[regression][process]") {
     const nothing_leaks check;
     const std::string much(200000, 'x'); // more than fits

@@ -34,6 +34,8 @@ bool fails(const command& c) {
 
 } // namespace
 
+// Seen to fail: with a child that failed before its program ran and is not reaped; with four bytes that are forgotten
+// in each start.
 TEST_CASE("a thousand starts that fail leave descriptors and children and memory as they were",
           "[process][endurance][own_descriptors]") {
     const nothing_leaks check;
@@ -66,6 +68,7 @@ TEST_CASE("a thousand starts that fail leave descriptors and children and memory
           resident_before + std::size_t{512} * 1024); // not half a kilobyte, what malloc keeps included
 }
 
+// Seen to fail: with a child_watch that is not destroyed with its owner once it has reaped.
 TEST_CASE("fifteen starts with ten free descriptors leave everything as it was",
           "[process][endurance][own_descriptors]") {
     CHECK(in_a_fork([] {

@@ -87,6 +87,7 @@ task<int> end_at_once(release& all, int number_of_loop) {
 
 } // namespace
 
+// Seen to fail: with a backend that passes on no more than the first events of a batch.
 TEST_CASE("two hundred children that end at once in four loops are each told truly", "[process][endurance]") {
     const nothing_leaks check;
     const descriptor_limit room(2000);
@@ -109,6 +110,7 @@ TEST_CASE("two hundred children that end at once in four loops are each told tru
 
 // ---- all alive at once ----
 
+// Seen to fail: with a backend that passes on no more than the first events of a batch.
 TEST_CASE("a thousand children live at once and each is spoken to and ends as it should", "[process][endurance]") {
     const nothing_leaks check;
     constexpr std::size_t wanted = 1000;
@@ -197,6 +199,7 @@ task<long> start_and_start(std::atomic<bool>& hung, int stays) {
 
 } // namespace
 
+// Seen to fail: with pipes that are not close-on-exec and a child that does not close what it was not given.
 TEST_CASE("sixteen threads that start children all the time hold no pipe of each other", "[process][endurance]") {
     const nothing_leaks check;
     constexpr std::size_t each_needs = 4; // three pipes, and on Linux its pidfd
@@ -271,6 +274,7 @@ struct tally {
 
 } // namespace
 
+// Seen to fail: with a child_watch that stays after it has reaped what was let go of.
 TEST_CASE("ten thousand children of every fate leave nothing behind and no result is lost", "[process][endurance]") {
     const nothing_leaks check;
     constexpr int count = 10000;

@@ -78,6 +78,8 @@ TEST_CASE("strace sees no exit that is none", "[process][endurance]") {
     }
 }
 
+// Seen to fail: with a child_watch that takes an event for an end when there is nothing to reap yet; with a child that
+// asks for stops, too. Under strace the same moment passes too quickly to be seen: here it is held.
 TEST_CASE("a child that is traced ends when its tracer has let it go and not before", "[process][endurance]") {
     const nothing_leaks check;
     std::optional<std::string> refused;

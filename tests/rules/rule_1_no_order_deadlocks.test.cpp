@@ -25,10 +25,15 @@ namespace {
 
 constexpr std::size_t each_way = std::size_t{1} << 20; // more than a pipe and all buffers between hold
 
+const std::string& bytes() {
+    static const std::string made = alphabet(each_way);
+    return made;
+}
+
 // What is done with a child, a letter each: w writes all of stdin, o and e read what comes on an output, x waits.
-task<bool> act(async_process& p, char verb, const std::string& bytes) {
+task<bool> act(async_process& p, char verb) {
     if (verb == 'w') {
-        co_await p.write_stdin(bytes);
+        co_await p.write_stdin(bytes());
         co_return true;
     }
     if (verb == 'x') {
@@ -37,19 +42,18 @@ task<bool> act(async_process& p, char verb, const std::string& bytes) {
     }
     stream_reader& from = verb == 'o' ? p.out() : p.err();
     const std::string read = co_await from.read_exactly(each_way);
-    co_return read == bytes;
+    co_return read == bytes();
 }
 
 // The first `at_once` verbs together, started in this order, and then one after the other.
 task<bool> act_in_order(std::string child_order, std::string verbs, std::size_t at_once) {
     async_process p(child("trade"), child_order, std::to_string(each_way));
-    const std::string bytes = alphabet(each_way);
     std::vector<task<bool>> together;
-    for (std::size_t i = 0; i < at_once; ++i) together.push_back(act(p, verbs[i], bytes));
+    for (std::size_t i = 0; i < at_once; ++i) together.push_back(act(p, verbs[i]));
     const std::vector<bool> good = co_await when_all(std::move(together));
     bool all_good = std::count(good.begin(), good.end(), true) == static_cast<std::ptrdiff_t>(at_once);
     for (std::size_t i = at_once; i < verbs.size(); ++i) {
-        const bool one_good = co_await act(p, verbs[i], bytes);
+        const bool one_good = co_await act(p, verbs[i]);
         all_good = all_good && one_good;
     }
     co_return all_good;
@@ -90,8 +94,7 @@ TEST_CASE("when one who waits has gone what comes is still taken in for the othe
     const auto write_later = [](async_process& p) -> task<> {
         const auto none = co_await p.wait(1ms);
         CHECK_FALSE(none);
-        const std::string bytes = alphabet(each_way);
-        co_await p.write_stdin(bytes);
+        co_await p.write_stdin(bytes());
     };
     const auto talk = [&]() -> task<> {
         async_process p(child("trade"), "ioe", std::to_string(each_way));

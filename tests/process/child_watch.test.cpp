@@ -91,6 +91,21 @@ TEST_CASE("a child that somebody else has reaped ends with its true status or an
     run_in_time(talk());
 }
 
+TEST_CASE("a signal to a child that somebody else has just reaped reaches nobody", "[process][reaped_elsewhere]") {
+    const nothing_leaks check;
+    const auto talk = []() -> task<> {
+        async_process p(child("exit_with"), "3");
+        const int pid = *p.pid();
+        while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+        }
+        CHECK_FALSE(p.send_signal(SIGTERM)); // it does not know yet
+        CHECK_FALSE(p.kill());
+        const exit_status s = co_await p.wait();
+        CHECK((!s.known() || s == exit_status::exited(3)));
+    };
+    run_in_time(talk());
+}
+
 TEST_CASE("children of others are never reaped", "[process]") {
     const pid_t other = ::fork();
     if (other == 0) ::_exit(42);

@@ -2,10 +2,8 @@
 //
 // Many children at once, and many who start them.
 #include <spawn.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 
-#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -18,7 +16,6 @@
 
 #include "support/catch.hpp"
 #include "support/children.hpp"
-#include "support/forked.hpp"
 #include "support/resources.hpp"
 #include "support/run_in_time.hpp"
 
@@ -80,26 +77,12 @@ bool ends_well(Task what) {
 
 } // namespace
 
-TEST_CASE("ten rounds of ten children that end at once are all told", "[process]") {
-    const nothing_leaks check;
-    for (int round = 0; round < 10; ++round) {
-        CHECK(run_in_time(live(std::vector<std::chrono::microseconds>(10, 0us))) == 10);
-    }
-}
-
 TEST_CASE("a hundred children that live for various times are all told", "[process]") {
     const nothing_leaks check;
     std::mt19937 random(7);
     std::vector<std::chrono::microseconds> times;
     for (int i = 0; i < 100; ++i) times.emplace_back(random() % 20000);
     CHECK(run_in_time(live(times)) == 100);
-}
-
-TEST_CASE("sixteen children that end within a few milliseconds are told to sixteen waiters", "[process]") {
-    const nothing_leaks check;
-    std::vector<std::chrono::microseconds> times;
-    for (int i = 0; i < 16; ++i) times.emplace_back(i * 200);
-    CHECK(run_in_time(live(times)) == 16);
 }
 
 TEST_CASE("a thousand children that the host starts in other threads and ours do not disturb each other", "[process]") {
@@ -125,44 +108,6 @@ TEST_CASE("a thousand children that the host starts in other threads and ours do
     CHECK(wrong == 0);
 }
 
-TEST_CASE("children that are started at the same time in two threads do not hold the pipes of each other",
-          "[process]") {
-    const nothing_leaks check;
-    std::atomic<bool> done{false};
-    // If one of the sleepers had the writing end of a cat's stdin, that cat would never see its end.
-    const auto cats = [&]() -> task<bool> {
-        for (int i = 0; i < 100; ++i) {
-            async_process cat(child("cat"));
-            cat.close_stdin();
-            const std::string out = co_await cat.read_stdout();
-            const exit_status s = co_await cat.wait();
-            if (!out.empty() || !s.success()) co_return false;
-        }
-        co_return true;
-    };
-    const auto sleepers = [&]() -> task<bool> {
-        std::vector<async_process> all;
-        for (int i = 0; i < 100; ++i) {
-            all.emplace_back(command(child("hold")).out(stdio::null).err(stdio::null));
-            co_await yield();
-        }
-        while (!done) co_await sleep_for(1ms);
-        for (async_process& p : all) {
-            p.close_stdin();
-            const exit_status s = co_await p.wait();
-            if (!s.success()) co_return false;
-        }
-        co_return true;
-    };
-    bool slept = false;
-    std::thread other([&] { slept = ends_well(sleepers()); });
-    const bool ended = ends_well(cats());
-    done = true;
-    other.join();
-    CHECK(ended);
-    CHECK(slept);
-}
-
 TEST_CASE("children can be started in many threads while threads come and go", "[process]") {
     const nothing_leaks check;
     std::atomic<bool> done{false};
@@ -185,29 +130,6 @@ TEST_CASE("children can be started in many threads while threads come and go", "
     done = true;
     churn.join();
     CHECK(good == 8);
-}
-
-TEST_CASE("as many children run at once as the descriptors are enough for", "[process]") {
-    const int code = in_a_fork([] {
-        rlimit limit{};
-        ::getrlimit(RLIMIT_NOFILE, &limit);
-        limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 4096);
-        if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) return 1;
-        const std::size_t count = static_cast<std::size_t>(limit.rlim_cur) / 8;
-        const auto talk = [](std::size_t many) -> task<int> {
-            std::vector<async_process> all;
-            for (std::size_t i = 0; i < many; ++i) all.emplace_back(child("cat"));
-            std::vector<task<result>> runs;
-            for (std::size_t i = 0; i < many; ++i) runs.push_back(all[i].communicate(std::to_string(i)));
-            const std::vector<result> results = co_await when_all(std::move(runs));
-            for (std::size_t i = 0; i < many; ++i) {
-                if (results[i].out != std::to_string(i) || !results[i].status.success()) co_return 2;
-            }
-            co_return 0;
-        };
-        return run(talk(count));
-    });
-    CHECK(code == 0);
 }
 
 TEST_CASE("stdin can be closed at any moment of the end of a child", "[process]") {

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// What a start that fails leaves behind, however often and whoever else is at work: nothing.
+// What a start that fails leaves behind: nothing, and whatever was there before.
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
-#include <atomic>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <coproc/process/async_process.hpp>
@@ -25,87 +21,6 @@
 #include "support/temporary_directory.hpp"
 
 using namespace coproc;
-
-namespace {
-
-// Another part of the host, which opens and closes files all the time. Whoever closes a descriptor that he does not
-// own will at some time close one of these.
-class watchful_opener {
-public:
-    explicit watchful_opener(std::string path) : path_(std::move(path)) {}
-    watchful_opener(const watchful_opener&) = delete;
-    watchful_opener& operator=(const watchful_opener&) = delete;
-    ~watchful_opener() { done(); }
-
-    /// Stops it; answers how many of its descriptors were closed under its hands.
-    int done() {
-        finish_ = true;
-        if (thread_.joinable()) thread_.join();
-        return robbed_;
-    }
-
-private:
-    void work() {
-        struct stat mine {};
-        ::stat(path_.c_str(), &mine);
-        while (!finish_) {
-            std::array<int, 4> fds{};
-            for (int& fd : fds) fd = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
-            std::this_thread::yield();
-            for (const int fd : fds) {
-                struct stat now {};
-                const bool still_mine =
-                    ::fstat(fd, &now) == 0 && now.st_ino == mine.st_ino && now.st_dev == mine.st_dev;
-                if (!still_mine || ::close(fd) != 0) ++robbed_;
-            }
-        }
-    }
-
-    std::string path_;
-    std::atomic<bool> finish_{false};
-    std::atomic<int> robbed_{0};
-    std::thread thread_{[this] { work(); }};
-};
-
-} // namespace
-
-TEST_CASE("a thousand failed starts with pipes leave no descriptor", "[process]") {
-    const nothing_leaks check;
-    event_loop loop;
-    const nothing_leaks check_in_the_loop;
-    int failed = 0;
-    for (int i = 0; i < 1024; ++i) {
-        try {
-            // In turn by the system, before it is asked, and after some of the pipes have been made.
-            if (i % 3 == 0) async_process p(command("/no/such/program").in(stdio::null));
-            if (i % 3 == 1) async_process p("coproc-no-such-program");
-            if (i % 3 == 2) async_process p(command(child("cat")).err(stdio::file("/no/such/file")));
-        } catch (const spawn_error&) {
-            ++failed;
-        }
-    }
-    CHECK(failed == 1024);
-}
-
-TEST_CASE("no descriptor of another thread is ever closed", "[process]") {
-    const temporary_directory directory;
-    watchful_opener other(directory.file("file", "content"));
-    const auto talk = [&]() -> task<> {
-        for (int i = 0; i < 500; ++i) {
-            try {
-                if (i % 2 == 0) async_process p("/no/such/program");
-                else async_process p(command(child("cat")).cwd("/no/such/directory"));
-            } catch (const spawn_error&) {
-            }
-            if (i % 10 != 0) continue;
-            async_process good(child("cat"));
-            const result r = co_await good.communicate("x");
-            CHECK(r.out == "x");
-        }
-    };
-    run_in_time(talk());
-    CHECK(other.done() == 0);
-}
 
 TEST_CASE("every descriptor is closed once whatever becomes of a start", "[process]") {
     const nothing_leaks check;
@@ -138,7 +53,7 @@ TEST_CASE("every descriptor is closed once whatever becomes of a start", "[proce
 #endif
 }
 
-TEST_CASE("a start for which the system has no process left fails and leaves nothing", "[process]") {
+TEST_CASE("a start for which the system has no process left fails and leaves nothing", "[process][own_descriptors]") {
     const int code = in_a_fork([] {
         if (::geteuid() == 0 && (::setgid(65534) != 0 || ::setuid(65534) != 0)) return 1; // root is not limited
         event_loop loop;

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include <coproc/coro/task.hpp>
 #include <coproc/coro/when_all.hpp>
 #include <coproc/io/stream_reader.hpp>
 #include <coproc/loop/sleep.hpp>

@@ -59,7 +59,8 @@ private:
 
 } // namespace
 
-TEST_CASE("each of our three streams can be any of the child's whether the others are open or not", "[process]") {
+TEST_CASE("each of our three streams can be any of the child's whether the others are open or not",
+          "[process][own_descriptors]") {
     const temporary_directory directory;
     for (int way = 0; way < 27 * 4; ++way) {
         const std::array<int, 3> from{way % 3, way / 3 % 3, way / 9 % 3};

@@ -28,6 +28,7 @@
 #include "support/counted.hpp"
 #include "support/driven.hpp"
 #include "support/forked.hpp"
+#include "support/memory.hpp"
 #include "support/pipes.hpp"
 #include "support/readable.hpp"
 #include "support/resources.hpp"
@@ -479,6 +480,15 @@ TEST_CASE("a loop for which there is no descriptor throws and is not the current
     });
     CHECK(failed == 0);
 }
+
+#if !defined(COPROC_BACKEND_KQUEUE) || !defined(__linux__) // libkqueue allocates
+TEST_CASE("a loop is made without allocating so that only descriptors can run out", "[loop]") {
+    { const event_loop first; }             // what the thread keeps of the first one
+    const std::size_t before = allocated(); // zero where nobody knows
+    const event_loop loop;
+    CHECK(allocated() == before);
+}
+#endif
 
 TEST_CASE("a loop leaves no descriptor open", "[loop]") {
     const nothing_leaks check;

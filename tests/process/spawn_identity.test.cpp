@@ -153,7 +153,7 @@ TEST_CASE("a bad program or directory of a child with other rights is named as e
     CHECK(closed->code() == std::errc::permission_denied);
 }
 
-#if defined(COPROC_TEST_HAS_SYSTEM_CALL_FILTER)
+#if defined(COPROC_TEST_HAS_SYSTEM_CALL_FILTER) && !defined(COPROC_BACKEND_KQUEUE) // libkqueue needs a thread
 
 TEST_CASE("a child that gives up rights shares no memory with us", "[process]") {
     if (!we_are_root()) return;

@@ -172,7 +172,7 @@ TEST_CASE("one descriptor can be several streams", "[process]") {
     CHECK(content_of(directory / "log").starts_with("out\nerr\n"));
 }
 
-TEST_CASE("our own three streams can be given in any order", "[process]") {
+TEST_CASE("our own three streams can be given in any order", "[process][own_descriptors]") {
     const temporary_directory directory;
     std::array<int, 3> order{0, 1, 2};
     do {

@@ -90,12 +90,11 @@ TEST_CASE("children can be let go of in any order whatever has become of them", 
     do {
         const auto talk = [&]() -> task<> {
             std::vector<std::optional<async_process>> all(4);
-            all[0].emplace(child("ignore_term"));    // runs
-            all[1].emplace(child("exit_with"), "0"); // has ended, and nobody has looked
-            all[2].emplace(child("exit_with"), "0"); // was reaped
+            all[0].emplace(child("ignore_term"));                               // runs
+            all[1].emplace(child("exit_with"), "0");                            // has ended, and nobody has looked
+            all[2].emplace(command(child("hold")).on_destroy(destroy::detach)); // ends when its stdin does
             all[3].emplace(command(child("hold")).on_destroy(destroy::terminate(1h))); // is waited for until then
             while (!end_of(*all[1]->pid())) co_await yield();
-            co_await all[2]->wait();
             static_cast<void>(co_await all[3]->wait(100us));
             for (const std::size_t which : order) {
                 all[which].reset();

@@ -30,6 +30,7 @@
 #include "coproc/loop/with_timeout.hpp"
 
 #include "coproc/io/line_stream.hpp"
+#include "coproc/io/pump.hpp"
 #include "coproc/io/stream_reader.hpp"
 #include "coproc/io/stream_writer.hpp"
 

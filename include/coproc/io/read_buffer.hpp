@@ -33,9 +33,10 @@ enum class long_line {
 
 namespace detail {
 
-/// What a read waits for. The end of the stream, or an error, satisfies everything.
+/// What a read waits for. The end of the stream, or an error, satisfies everything. `arrival` is for whoever takes the
+/// bytes himself, from here or from the kernel.
 struct demand {
-    enum class kind { some, exactly, delimiter, line, all };
+    enum class kind { some, exactly, delimiter, line, all, arrival };
     kind what;
     std::size_t count = 0; // how many bytes: at most for `some`, in all for `exactly`
     char* into = nullptr;  // where `read_some` wants them
@@ -97,6 +98,7 @@ public:
         if (ended()) return true;
         switch (d.what) {
         case demand::kind::some: return !empty() || d.count == 0;
+        case demand::kind::arrival: return !empty();
         case demand::kind::exactly: return size() >= d.count;
         case demand::kind::line: return line_to_read().has_value();
         case demand::kind::delimiter: return find(d) || is_beyond_limit(d);
@@ -157,6 +159,7 @@ public:
         return take(size());
     }
     void take_nothing(demand&) { throw_error(); }
+    void leave_it(demand&) noexcept {}
 
     void throw_error() const {
         if (error_) throw stream_error("read", name(), error_);

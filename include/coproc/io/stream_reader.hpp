@@ -43,6 +43,10 @@ namespace coproc {
 
 class line_stream;
 
+namespace detail {
+class transfer;
+}
+
 /// Stays where it is made: coroutines park on it. One read at a time: a second one, while the first waits, is a
 /// usage_error.
 class stream_reader final : event_target, stream_group::member {
@@ -191,7 +195,7 @@ private:
     void on_event(platform::readiness what) noexcept override {
         readable_ = true;
         hangup_ = hangup_ || what.hangup;
-        if (pending_ != nullptr || collecting_) take_in();
+        if (pending_ != nullptr || (collecting_ && !held_)) take_in();
     }
 
     // Reads until the pipe is dry or there is what the pending read asked for; never more than needed to know that, so
@@ -262,19 +266,20 @@ private:
     void collect() noexcept override {
         collecting_ = true;
         watch();
-        if (pending_ == nullptr) take_in();
+        if (pending_ == nullptr && !held_) take_in();
     }
     void stop_collecting() noexcept override { collecting_ = false; }
 
     // A read stops at what it asked for, perhaps in mid-pipe, and no event will tell of the rest.
     void go_on_collecting() noexcept {
-        if (collecting_ && can_read()) loop_.again(*this);
+        if (collecting_ && !held_ && can_read()) loop_.again(*this);
     }
 
     // ---- from the buffer to the reader ----
 
     [[nodiscard]] bool pending_is_satisfied() noexcept {
-        return pending_ != nullptr && buffer_.answers(pending_->asked);
+        if (pending_ == nullptr) return false;
+        return buffer_.answers(pending_->asked) || (pending_->asked.what == demand::kind::arrival && can_read());
     }
     void wake_if_satisfied() noexcept {
         if (pending_is_satisfied()) loop_.schedule(*pending_);
@@ -286,10 +291,15 @@ private:
         demand asked;
     };
 
+    void check_free() const {
+        if (pending_ != nullptr || held_)
+            throw usage_error(detail::concat({buffer_.name(), ": a second read while the first one waits"}));
+    }
+
     // True if there is nothing to wait for.
     bool begin(demand& d) {
-        if (pending_ != nullptr)
-            throw usage_error(detail::concat({buffer_.name(), ": a second read while the first one waits"}));
+        if (d.what == demand::kind::arrival) return false; // who asks for that has looked
+        check_free();
         buffer_.unpin();
         if (watched_ == 0) readable_ = true; // without events nobody can know better: try
         while (!buffer_.answers(d)) {
@@ -303,6 +313,21 @@ private:
         watch();
         take_in(); // if this is a file, or the turn is spent, or the watch has failed
     }
+
+    // ---- in the hands of a pump, who takes the bytes himself: no other read, and nothing is collected ----
+
+    friend detail::transfer;
+    void hold() {
+        check_free();
+        buffer_.unpin();
+        held_ = true;
+        if (watched_ == 0) readable_ = true;
+    }
+    void let_go() noexcept {
+        held_ = false;
+        go_on_collecting();
+    }
+    [[nodiscard]] read_awaiter<void> wait_for_arrival();
 
     static constexpr std::size_t smallest_chunk = 4096;
     static constexpr std::size_t largest_chunk = 65536;
@@ -321,6 +346,7 @@ private:
     bool readable_ = true; // a read may find something
     bool hangup_ = false;
     bool collecting_ = false;
+    bool held_ = false;
 };
 
 template <class T>
@@ -409,6 +435,9 @@ inline auto stream_reader::read_all() -> read_awaiter<std::string> {
 
 inline auto stream_reader::wait_eof() -> read_awaiter<void> {
     return {*this, {.what = demand::kind::all}, &read_buffer::take_nothing};
+}
+inline auto stream_reader::wait_for_arrival() -> read_awaiter<void> {
+    return {*this, {.what = demand::kind::arrival}, &read_buffer::leave_it};
 }
 
 } // namespace coproc

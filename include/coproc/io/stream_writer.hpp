@@ -31,6 +31,10 @@
 
 namespace coproc {
 
+namespace detail {
+class transfer;
+}
+
 /// Stays where it is made: coroutines park on it. Bytes leave in the order of the calls. After an error every call
 /// throws it.
 class stream_writer final : event_target {
@@ -168,6 +172,12 @@ private:
         throw stream_error("write", name_.to_string(), error);
     }
 
+    // ---- for a pump ----
+
+    friend detail::transfer;
+    [[nodiscard]] bool has_room() const noexcept { return buffer_.empty() && writable_; }
+    [[nodiscard]] write_awaiter wait_for_room();
+
     // ---- into the kernel ----
 
     void on_event(platform::readiness) noexcept override {
@@ -192,10 +202,12 @@ private:
         }
     }
 
-    void push_rest(parked_write& w) noexcept {
-        const std::size_t before = w.rest.size();
-        push(w.rest);
-        accepted_ += before - w.rest.size();
+    // The same for bytes that `write` has not counted.
+    std::size_t push_and_count(std::string_view& bytes) noexcept {
+        const std::size_t before = bytes.size();
+        push(bytes);
+        accepted_ += before - bytes.size();
+        return before - bytes.size();
     }
 
     // First what was buffered, then the write that waits; then whoever waited for that.
@@ -207,7 +219,7 @@ private:
             if (!error_) buffer_.consume(before - front.size()); // an error has cleared it
         }
         if (current_ != nullptr) {
-            if (buffer_.empty()) push_rest(*current_);
+            if (buffer_.empty()) push_and_count(current_->rest);
             if ((buffer_.empty() && current_->rest.empty()) || error_) loop_.schedule(*current_);
         }
         if (closing_ && buffer_.empty()) release_descriptor();
@@ -273,9 +285,9 @@ class stream_writer::write_awaiter : parked_write {
 public:
     bool await_ready() {
         writer_->check_ready();
-        if (rest.empty()) return true;
+        if (rest.empty()) return !for_room_;
         if (writer_->watched_ == 0) writer_->writable_ = true; // without events nobody can know better: try
-        if (writer_->buffer_.empty()) writer_->push_rest(*this);
+        if (writer_->buffer_.empty()) writer_->push_and_count(rest);
         return rest.empty() || writer_->error_;
     }
     void await_suspend(std::coroutine_handle<> handle) noexcept {
@@ -296,7 +308,8 @@ public:
 
 private:
     friend stream_writer;
-    write_awaiter(stream_writer& writer, std::string_view bytes) noexcept : parked_write(bytes), writer_(&writer) {}
+    write_awaiter(stream_writer& writer, std::string_view bytes, bool for_room = false) noexcept
+        : parked_write(bytes), writer_(&writer), for_room_(for_room) {}
 
     void unpark() noexcept {
         if (!std::exchange(parked_, false)) return;
@@ -306,6 +319,7 @@ private:
 
     stream_writer* writer_;
     group_stay stay_;
+    bool for_room_;
     bool parked_ = false;
 };
 
@@ -338,6 +352,7 @@ private:
 };
 
 inline auto stream_writer::write_all(std::string_view bytes) -> write_awaiter { return {*this, bytes}; }
+inline auto stream_writer::wait_for_room() -> write_awaiter { return {*this, {}, true}; }
 inline auto stream_writer::drain() -> drain_awaiter { return {*this, false}; }
 inline auto stream_writer::wait_closed() -> drain_awaiter { return {*this, true}; }
 

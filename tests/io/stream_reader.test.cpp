@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <coproc/io/stream_reader.hpp>
 
+#include <signal.h>
+#include <sys/time.h>
+
 #include <array>
 #include <cerrno>
 #include <limits>
@@ -17,6 +20,7 @@
 #include "support/bytes.hpp"
 #include "support/catch.hpp"
 #include "support/pipes.hpp"
+#include "support/readable.hpp"
 #include "support/resources.hpp"
 #include "support/run_in_time.hpp"
 #include "support/temporary_directory.hpp"
@@ -137,6 +141,16 @@ TEST_CASE("after the end read_line says so for ever", "[io]") {
 TEST_CASE("a NUL is a byte as any other", "[io]") {
     using namespace std::string_literals;
     CHECK(lines_in_pieces({"a\0b\n\0"s}) == words{"a\0b"s, "\0"s});
+}
+
+TEST_CASE("characters of several bytes and bytes of every value survive any cut", "[io]") {
+    const std::string text = "\xc3\xa4\xe2\x82\xac\n\xf0\x9f\x98\x80";
+    CHECK(lines_in_pieces(one_by_one(text)) == words{"\xc3\xa4\xe2\x82\xac", "\xf0\x9f\x98\x80"});
+    std::string all;
+    for (int c = 255; c >= 0; --c) all += static_cast<char>(c); // so that no \r comes just before the \n
+    const words expected{all.substr(0, 245), all.substr(246)};
+    CHECK(lines_in_pieces({all}) == expected);
+    CHECK(lines_in_pieces(one_by_one(all)) == expected);
 }
 
 TEST_CASE("a line of many megabytes is one line", "[io]") {
@@ -690,6 +704,66 @@ TEST_CASE("a reader reads from a pipe to its end", "[io]") {
     CHECK(std::get<0>(both) == words{"a", "b", "c", "unterminated"});
 }
 
+TEST_CASE("two thousand writes of a byte each are put together", "[io]") {
+    const nothing_leaks check;
+    piped_reader it;
+    const std::string bytes = alphabet(2048);
+    const auto writer = [&]() -> task<> {
+        for (std::size_t i = 0; i < bytes.size(); ++i) {
+            put_into(it.pipe.write, std::string_view(bytes).substr(i, 1));
+            if (i % 3 == 0) co_await yield();
+        }
+    };
+    auto both = run_in_time(when_all(it.reader.read_exactly(2048), writer()));
+    CHECK(std::get<0>(both) == bytes);
+}
+
+TEST_CASE("readiness for nothing ends nothing and delivers nothing", "[io]") {
+    const nothing_leaks check;
+    event_loop loop;
+    platform::pipe_ends pipe = platform::make_pipe();
+    const unique_fd faster(::dup(pipe.read.get())); // another reader of the same pipe: the event finds nothing
+    stream_reader reader(std::move(pipe.read));
+    const auto thief = [&]() -> task<> {
+        for (int i = 0; i < 10; ++i) {
+            co_await yield(); // the reader waits by now
+            put_into(pipe.write, "stolen");
+            CHECK(take_from(faster) == "stolen");
+            co_await yield();
+            CHECK(reader.buffered() == 0);
+            CHECK_FALSE(reader.at_eof());
+        }
+        put_into(pipe.write, "kept\n");
+    };
+    auto both = run_in_time(when_all(reader.read_line(), thief()));
+    CHECK(std::get<0>(both) == "kept");
+}
+
+TEST_CASE("signals that interrupt the loop are not seen by a read", "[io]") {
+    struct sigaction action {};
+    struct sigaction before {};
+    action.sa_handler = [](int) {}; // and no SA_RESTART
+    ::sigaction(SIGALRM, &action, &before);
+    itimerval often{};
+    often.it_interval.tv_usec = often.it_value.tv_usec = 500;
+    ::setitimer(ITIMER_REAL, &often, nullptr);
+    {
+        piped_reader it;
+        const auto writer = [&]() -> task<> {
+            for (int i = 0; i < 20; ++i) {
+                co_await sleep_for(1ms);
+                put_into(it.pipe.write, "line\n");
+            }
+            it.pipe.write.reset();
+        };
+        auto both = run_in_time(when_all(lines_of(it.reader), writer()));
+        CHECK(std::get<0>(both) == words(20, "line"));
+    }
+    const itimerval never{};
+    ::setitimer(ITIMER_REAL, &never, nullptr);
+    ::sigaction(SIGALRM, &before, nullptr);
+}
+
 TEST_CASE("what comes together with the hang-up is read", "[io]") {
     const nothing_leaks check;
     piped_reader it;
@@ -919,4 +993,73 @@ TEST_CASE("destroying a reader leaves the loop without its descriptor", "[io]") 
     };
     run_in_time(talk());
     pipe = {};
+}
+
+TEST_CASE("a pipe that is closed here makes no more events though somebody else still holds it", "[io]") {
+    const nothing_leaks check;
+    event_loop loop;
+    platform::pipe_ends pipe = platform::make_pipe();
+    const unique_fd held(::dup(pipe.read.get())); // as a child would
+    const auto talk = [&]() -> task<> {
+        stream_reader reader(std::move(pipe.read));
+        auto waited = co_await when_any(reader.read_line(), yield());
+        CHECK(waited.index == 1);
+    };
+    run_in_time(talk());
+    loop.poll();
+    put_into(pipe.write, "news for nobody here");
+    CHECK_FALSE(readable(loop.native_handle()));
+    pipe = {};
+}
+
+// ---- in a group ----
+
+TEST_CASE("to begin and to end collecting is harmless in every state of a stream", "[io]") {
+    const nothing_leaks check;
+    piped_reader it;
+    stream_group group;
+    it.reader.join(group);
+    const auto enter_and_leave = [&] {
+        for (int i = 0; i < 2; ++i) {
+            group_stay stay;
+            stay.enter(&group);
+            it.loop.poll();
+        }
+    };
+    enter_and_leave();
+    put_into(it.pipe.write, "line\nrest");
+    enter_and_leave();
+    CHECK(it.reader.buffered() == 9);
+    it.pipe.write.reset();
+    enter_and_leave();
+    CHECK(run_in_time(lines_of(it.reader)) == words{"line", "rest"});
+    enter_and_leave(); // at its end
+    it.reader.close();
+    enter_and_leave();
+    CHECK(it.reader.at_eof());
+}
+
+TEST_CASE("the rest of a long line that is collected for nobody is passed over all the same", "[io]") {
+    piped_reader it;
+    stream_group group;
+    it.reader.join(group);
+    it.reader.line_limit(3);
+    put_into(it.pipe.write, "abcdef");
+    const auto first = [&]() -> task<bool> {
+        try {
+            co_await it.reader.read_line();
+        } catch (const line_too_long&) {
+            co_return true;
+        }
+        co_return false;
+    };
+    CHECK(run_in_time(first()));
+    group_stay somebody_waits;
+    somebody_waits.enter(&group);
+    put_into(it.pipe.write, "ghi\nxyz\n");
+    it.loop.poll();
+    CHECK(it.reader.buffered() == 4);
+    CHECK(it.reader.dropped() == 10);
+    it.pipe.write.reset();
+    CHECK(run_in_time(lines_of(it.reader)) == words{"xyz"});
 }

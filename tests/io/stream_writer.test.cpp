@@ -93,7 +93,7 @@ TEST_CASE("write_all of nothing is done at once even if the pipe is full", "[io]
 
 TEST_CASE("sizes around those of pipes and pages arrive exactly", "[io]") {
     piped_writer it;
-    for (const std::size_t size : {4095U, 4096U, 4097U, 65535U, 65536U, 65537U, 219264U}) {
+    for (const std::size_t size : {4095U, 4096U, 4097U, 8192U, 8193U, 65535U, 65536U, 65537U, 219263U, 219264U}) {
         const std::string bytes = alphabet(size);
         auto both = run_in_time(when_all(it.writer.write_all(bytes), it.drained(size)));
         CHECK(std::get<1>(both) == bytes);

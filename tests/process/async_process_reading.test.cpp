@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // Reading what a child writes, whatever else is awaited meanwhile.
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -87,6 +88,89 @@ TEST_CASE("a conversation can go line by line for a thousand rounds", "[process]
         CHECK(s.success());
     };
     run_in_time(talk());
+}
+
+TEST_CASE("ten thousand lines come back from a child complete and in order", "[process]") {
+    const nothing_leaks check;
+    const auto write = [](async_process& p) -> task<> {
+        std::string all;
+        for (int i = 0; i < 10000; ++i) all += "line " + std::to_string(i) + (i % 3 == 0 ? "\r\n" : "\n");
+        co_await p.write_stdin(all);
+        p.close_stdin();
+    };
+    const auto read = [](async_process& p) -> task<int> {
+        line_stream lines = p.stream_stdout();
+        int n = 0;
+        while (auto line = co_await lines.next()) {
+            if (*line != "line " + std::to_string(n)) FAIL("not line " << n << ": " << *line);
+            ++n;
+        }
+        co_return n;
+    };
+    const auto talk = [&]() -> task<> {
+        async_process p(child("cat"));
+        auto both = co_await when_all(write(p), read(p));
+        CHECK(std::get<1>(both) == 10000);
+    };
+    run_in_time(talk());
+}
+
+TEST_CASE("output of a pipe and a byte more or less comes complete", "[process]") {
+    const nothing_leaks check;
+    for (const std::size_t size : {65535U, 65536U, 65537U, 1000000U}) {
+        const auto talk = [&]() -> task<> {
+            async_process p(child("flood"), "1:" + std::to_string(size));
+            const std::string out = co_await p.read_stdout();
+            CHECK((out == alphabet(size)));
+        };
+        run_in_time(talk());
+    }
+}
+
+TEST_CASE("messages of a megabyte go to and fro", "[process]") {
+    const nothing_leaks check;
+    const auto talk = []() -> task<> {
+        async_process p(child("cat"));
+        for (int i = 0; i < 3; ++i) {
+            const std::string message(999999, static_cast<char>('a' + i));
+            auto both = co_await when_all(p.write_stdin(message), p.out().read_exactly(message.size()));
+            CHECK((std::get<1>(both) == message));
+        }
+        p.close_stdin();
+        const exit_status s = co_await p.wait();
+        CHECK(s.success());
+    };
+    run_in_time(talk());
+}
+
+TEST_CASE("a reader that throws in the middle of a flood holds up nobody", "[process]") {
+    const nothing_leaks check;
+    const auto talk = []() -> task<> {
+        async_process p(child("endless"));
+        static_cast<void>(co_await p.out().read_exactly(100000));
+        throw std::runtime_error("enough");
+    };
+    CHECK_THROWS_AS(run_in_time(talk()), std::runtime_error);
+}
+
+TEST_CASE("lines of a child that are too long are cut or passed over as its reader says", "[process]") {
+    const nothing_leaks check;
+    const long_line policy = GENERATE(long_line::split, long_line::truncate, long_line::skip);
+    const auto talk = [&]() -> task<std::vector<std::size_t>> {
+        async_process p(child("flood"), "1:5", "1:=", "1:2500000", "1:=", "1:7", "1:=");
+        p.out().line_limit(1000000, policy);
+        std::vector<std::size_t> sizes;
+        line_stream lines = p.stream_stdout();
+        while (auto line = co_await lines.next()) sizes.push_back(line->size());
+        const exit_status s = co_await p.wait();
+        CHECK(s.success());
+        co_return sizes;
+    };
+    using sizes = std::vector<std::size_t>;
+    const sizes expected = policy == long_line::split      ? sizes{5, 1000000, 1000000, 500000, 7}
+                           : policy == long_line::truncate ? sizes{5, 1000000, 7}
+                                                           : sizes{5, 7};
+    CHECK(run_in_time(talk()) == expected);
 }
 
 TEST_CASE("what a child wrote stays readable after it has gone", "[process]") {

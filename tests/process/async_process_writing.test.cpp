@@ -2,7 +2,9 @@
 //
 // Writing to a child: all of it, in order, and what happens when it does not want it.
 #include <csignal>
+#include <cstdint>
 #include <string>
+#include <string_view>
 
 #include <coproc.hpp>
 
@@ -120,6 +122,72 @@ TEST_CASE("a write that timed out loses and doubles nothing of what went before"
         CHECK_FALSE(done);
         p.kill();
         co_await p.wait();
+    };
+    run_in_time(talk());
+}
+
+TEST_CASE("a write that timed out can be resumed and the child gets each byte once", "[process]") {
+    const nothing_leaks check;
+    const std::string bytes = alphabet(several_mib + 1);
+    const auto write = [&](async_process& p) -> task<int> {
+        std::string_view rest = bytes;
+        int timeouts = 0;
+        for (bool done = false; !done; timeouts += done ? 0 : 1) {
+            const std::uint64_t before = p.in().accepted();
+            done = co_await with_timeout(p.write_stdin(rest), std::chrono::microseconds(timeouts));
+            rest.remove_prefix(static_cast<std::size_t>(p.in().accepted() - before));
+        }
+        CHECK(rest.empty());
+        p.close_stdin();
+        co_return timeouts;
+    };
+    const auto talk = [&]() -> task<> {
+        async_process p(child("cat"));
+        auto both = co_await when_all(write(p), p.read_stdout());
+        CHECK(std::get<0>(both) > 0);
+        CHECK((std::get<1>(both) == bytes));
+    };
+    run_in_time(talk());
+}
+
+// ---- from one child to the next ----
+
+TEST_CASE("a pump carries from one child to the next", "[process]") {
+    const nothing_leaks check;
+    const auto talk = []() -> task<> {
+        async_process from(child("flood"), "2:300000", "1:" + std::to_string(several_mib + 1), "2:300000");
+        async_process to(child("cat"));
+        const auto carry = [&]() -> task<std::uint64_t> {
+            const std::uint64_t bytes = co_await pump(from.out(), to.in());
+            to.close_stdin();
+            co_return bytes;
+        };
+        auto both = co_await when_all(carry(), to.read_stdout());
+        CHECK(std::get<0>(both) == several_mib + 1);
+        CHECK((std::get<1>(both) == alphabet(several_mib + 1)));
+        const std::string err = co_await from.read_stderr(); // and while it was pumped nobody had to read this
+        CHECK(err.size() == 600000);
+    };
+    run_in_time(talk());
+}
+
+TEST_CASE("a pump to a child that has had enough says so and the rest can be had", "[process]") {
+    const nothing_leaks check;
+    const auto talk = []() -> task<> {
+        async_process from(child("flood"), "1:" + std::to_string(several_mib));
+        async_process to(child("sip"), "10");
+        bool broken = false;
+        try {
+            co_await pump(from.out(), to.in());
+        } catch (const stream_error& e) {
+            broken = e.code() == std::errc::broken_pipe;
+        }
+        CHECK(broken);
+        const std::string rest = co_await from.read_stdout();
+        CHECK(to.in().accepted() + rest.size() == several_mib);
+        CHECK((rest == alphabet(several_mib).substr(several_mib - rest.size())));
+        const exit_status s = co_await to.wait();
+        CHECK(s == exit_status::exited(3));
     };
     run_in_time(talk());
 }

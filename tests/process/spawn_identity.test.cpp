@@ -5,7 +5,6 @@
 
 #include <grp.h>
 #include <sched.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -14,6 +13,9 @@
 #include <optional>
 #include <string>
 #include <vector>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#endif
 
 #include <coproc/process/async_process.hpp>
 

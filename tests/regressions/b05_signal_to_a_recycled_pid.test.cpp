@@ -10,13 +10,15 @@
 // system call once the child is reaped, on the one thread that reaps; and where somebody else reaps behind our back,
 // child::send_signal names the child by its pidfd, never by its number.
 #include <signal.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <optional>
 #include <vector>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#endif
 
 #include <coproc.hpp>
 

@@ -168,7 +168,7 @@ public:
     /// Has a descriptor: neither the end was reached nor an error met, nor was it closed.
     [[nodiscard]] bool is_open() const noexcept { return static_cast<bool>(fd_); }
     [[nodiscard]] event_loop& loop() const noexcept { return loop_; }
-    void join(stream_group& group, stream_name name) noexcept {
+    void join(stream_group& group, stream_name name = {}) noexcept {
         group_ = &group;
         group.add(*this);
         buffer_.name(name);

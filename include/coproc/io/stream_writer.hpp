@@ -138,7 +138,7 @@ public:
     /// Has a descriptor.
     [[nodiscard]] bool is_open() const noexcept { return static_cast<bool>(fd_); }
     [[nodiscard]] event_loop& loop() const noexcept { return loop_; }
-    void join(stream_group& group, stream_name name) noexcept {
+    void join(stream_group& group, stream_name name = {}) noexcept {
         group_ = &group;
         name_ = name;
     }

@@ -94,7 +94,8 @@ public:
 
     /// Up to and with the first of the delimiters, which is the one that ends first; they must live until the read has
     /// completed. Throws line_too_long if more than the line limit comes before it, whatever the policy, and takes
-    /// nothing; incomplete_read, with what there was, if the stream ends before; std::invalid_argument for an empty
+    /// nothing (it does not say whether there is a delimiter further on, which would depend on how much has come);
+    /// incomplete_read, with what there was, if the stream ends before; std::invalid_argument for an empty
     /// delimiter.
     template <std::convertible_to<std::string_view>... More>
     [[nodiscard]] until_awaiter<1 + sizeof...(More)> read_until(std::string_view delimiter, const More&... more) {

@@ -33,8 +33,10 @@ public:
     [[nodiscard]] int exit_fd() const noexcept { return pidfd_.get(); }
 
     bool send_signal(int number) const noexcept {
-        if (!pidfd_) return pid_ > 0 && ::kill(pid_, number) == 0; // kill(-1) would be everybody
-        return ::syscall(SYS_pidfd_send_signal, pidfd_.get(), number, nullptr, 0U) == 0;
+        if (!pidfd_) return send_by_pid(number);
+        if (::syscall(SYS_pidfd_send_signal, pidfd_.get(), number, nullptr, 0U) == 0) return true;
+        // A sandbox may refuse this call of all those with pidfds; then a child could never be ended.
+        return errno != ESRCH && !has_ended() && send_by_pid(number);
     }
 
     [[nodiscard]] std::optional<reaped> try_reap() noexcept { return reap_with(WNOHANG); }
@@ -47,12 +49,19 @@ public:
     }
 
 private:
+    bool send_by_pid(int number) const noexcept {
+        return pid_ > 0 && ::kill(pid_, number) == 0; // kill(-1) would be everybody
+    }
+    [[nodiscard]] bool has_ended() const noexcept {
+        pollfd exit{pidfd_.get(), POLLIN, 0};
+        return ::poll(&exit, 1, 0) == 1;
+    }
+
     // ECHILD: reaped by somebody else in this process, or by the kernel since SIGCHLD is ignored. Or never ours, but
     // our parent's, from whom we are a fork.
     [[nodiscard]] std::optional<reaped> reaped_elsewhere() const noexcept {
         if (const std::optional<exit_status> status = remembered_status(pidfd_.get())) return reaped{*status, {}};
-        pollfd exit{pidfd_.get(), POLLIN, 0};
-        if (::poll(&exit, 1, 0) == 1) return std::nullopt; // it is being reaped at this moment
+        if (has_ended()) return std::nullopt; // it is being reaped at this moment
         return reaped{};
     }
 
@@ -66,7 +75,8 @@ private:
             // __WALL: until it has executed a program, its exit signal is not SIGCHLD, and it may be killed that early.
             result = ::syscall(SYS_waitid, wait_by_pidfd, pidfd_.get(), &info, WEXITED | __WALL | options, &usage);
         } while (result < 0 && errno == EINTR); // a pidfd never names another process, so repeating is safe
-        if (result < 0) return reaped_elsewhere();
+        if (result < 0 && errno == ECHILD) return reaped_elsewhere();
+        if (result < 0) return reap_by_pid(pid_, options | __WALL); // Linux before 5.4, or a sandbox
         if (info.si_pid == 0) return std::nullopt;
         return reaped{status_of(info), to_resource_usage(usage)};
     }

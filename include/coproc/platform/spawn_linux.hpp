@@ -225,10 +225,8 @@ private:
 };
 
 // A child that failed before its program ran: reaped here, by its own name; nobody else is told.
-inline void reap_failed(int pidfd) noexcept {
-    siginfo_t info{};
-    while (::syscall(SYS_waitid, 3 /* P_PIDFD */, pidfd, &info, WEXITED | __WALL, nullptr) < 0 && errno == EINTR) {
-    }
+inline void reap_failed(long pid, unique_fd pidfd) noexcept {
+    static_cast<void>(child(static_cast<pid_t>(pid), std::move(pidfd)).reap());
 }
 
 // Whether this way works here, found out by a child that does nothing (26 us, once). Emulators (valgrind, qemu-user)
@@ -243,8 +241,7 @@ inline bool shares_memory(spawn_method method, bool& refused) noexcept {
     }
     refused = pid < 0 && pid != -EAGAIN && pid != -ENOMEM && pid != -EMFILE && pid != -ENFILE;
     if (pid < 0) return false;
-    reap_failed(pidfd);
-    ::close(pidfd);
+    reap_failed(pid, unique_fd(pidfd));
     refused = !slot.ran;
     return slot.ran;
 }
@@ -289,7 +286,7 @@ inline spawn_outcome spawn_by_clone(spawn_method how, memory of_child, child_slo
     if (pid < 0) return {spawn_stage::fork, static_cast<int>(-pid)};
     unique_fd named(pidfd);
     if (slot.outcome.error != 0) {
-        reap_failed(named.get());
+        reap_failed(pid, std::move(named));
         return slot.outcome;
     }
     if (named.get() <= 2) { // the host has closed its stdio; if there is no room above, the low number serves

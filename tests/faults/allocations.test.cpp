@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Memory runs out: at the first allocation, at the second, and so on until everything has its memory. Whenever it is,
+// either it is told by an exception or nobody notices; nothing is left and nothing is invented.
+#include <chrono>
+#include <exception>
+#include <new>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <coproc.hpp>
+
+#include "support/catch.hpp"
+#include "support/children.hpp"
+#include "support/failing_allocations.hpp"
+#include "support/resources.hpp"
+
+using namespace coproc;
+using namespace std::chrono_literals;
+
+namespace {
+
+enum class end { good, out_of_memory, wrong };
+
+// Where a test says what was wrong: not in an exception's own words, which need memory.
+const char* complaint = "";
+
+end of(bool good, const char* what) {
+    if (!good) complaint = what;
+    return good ? end::good : end::wrong;
+}
+
+// Each of these is one story of a child; `run_story` gives it a loop.
+
+task<end> talk_to_a_child(const std::vector<std::string>& words) {
+    command c(words[0]);
+    async_process p(c.env("KEY", words[1]).cwd("/"));
+    co_await p.write_stdin(words[1]);
+    p.close_stdin();
+    const std::optional<std::string> line = co_await p.read_line();
+    const std::string rest = co_await p.read_stdout();
+    const exit_status s = co_await p.wait();
+    co_return of(line == "first" && rest == "second\nthird" && s.success(), "a conversation");
+}
+
+task<end> communicate_with_a_child(const std::vector<std::string>& words) {
+    async_process p(words[0]);
+    const result r = co_await p.communicate(words[1]);
+    co_return of(r.out == words[1] && r.status.success(), "communicate");
+}
+
+task<end> wait_for_a_child(const std::vector<std::string>& words) {
+    async_process p(words[0]);
+    const auto none = co_await p.wait(1ms);
+    const auto done = co_await with_timeout(p.wait(), 1ms);
+    if (none || done) co_return of(false, "waits that time out");
+    const auto close = [](async_process& q) -> task<> {
+        q.close_stdin();
+        co_return;
+    };
+    auto both = co_await when_all(p.wait(), close(p));
+    co_return of(std::get<0>(both).success(), "a wait beside something else");
+}
+
+task<end> stop_a_child(const std::vector<std::string>& words) {
+    async_process p(words[2]); // ignores SIGTERM
+    static_cast<void>(co_await p.read_line());
+    const exit_status s = co_await p.stop(1ms);
+    co_return of(s.signal() == SIGKILL, "stop");
+}
+
+task<end> let_go_of_children(const std::vector<std::string>& words) {
+    { async_process p(words[0]); }
+    { async_process q(command(words[2]).on_destroy(destroy::terminate(1ms))); }
+    async_process r(words[0]);
+    co_return end::good; // and this one is left to the end of the loop
+}
+
+task<end> fail_to_start(const std::vector<std::string>& words) {
+    try {
+        async_process p(command("/no/such/program", words[1]));
+    } catch (const spawn_error& e) {
+        co_return of(e.code() == std::errc::no_such_file_or_directory, "the reason of a failed start");
+    }
+    co_return of(false, "a program that there is not");
+}
+
+using story = task<end> (*)(const std::vector<std::string>&);
+
+end run_story(story tell, const std::vector<std::string>& words) {
+    try {
+        event_loop loop;
+        return loop.run(tell(words));
+    } catch (const std::bad_alloc&) {
+        return end::out_of_memory;
+    } catch (const std::system_error& e) { // error is one
+        return e.code() == std::errc::not_enough_memory ? end::out_of_memory : of(false, "another error");
+    } catch (...) {
+        return of(false, "another exception");
+    }
+}
+
+void sweep(story tell, bool all_after) {
+    const std::vector<std::string> words{child("cat"), "first\nsecond\nthird", child("ignore_term")};
+    REQUIRE(run_story(tell, words) == end::good); // what is made once is made now
+    const std::set<int> descriptors = open_descriptors();
+    bool failed = true;
+    int failures = 0;
+    for (long count = 0; failed && count < 2000; ++count) {
+        const long blocks = failing_allocations::blocks;
+        failing_allocations::fail_from(count, all_after);
+        const end e = run_story(tell, words);
+        failed = failing_allocations::fail_no_more();
+        const bool leaked = failing_allocations::blocks != blocks;
+        const bool children = !no_children();
+        const bool open = open_descriptors() != descriptors;
+        failures += failed;
+        if (e != end::wrong && !leaked && !children && !open && (failed || e == end::good)) continue;
+        CAPTURE(count, all_after, complaint, leaked, children, open);
+        FAIL_CHECK("out of memory at this allocation");
+    }
+    CHECK_FALSE(failed); // it came to an end
+    CHECK(failures > 3);
+}
+
+} // namespace
+
+TEST_CASE("memory that runs out at any moment is an exception and leaves nothing", "[faults][process]") {
+    const nothing_leaks check;
+    const auto all_after = GENERATE(false, true);
+    sweep(talk_to_a_child, all_after);
+    sweep(communicate_with_a_child, all_after);
+    sweep(wait_for_a_child, all_after);
+    sweep(stop_a_child, all_after);
+    sweep(let_go_of_children, all_after);
+    sweep(fail_to_start, all_after);
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// System calls that fail, one at a time, with each of the errors that old kernels, sandboxes and bad days have for them.
+// Either there is another way, and all is as ever; or a typed error says so, and nothing is left.
+#include "support/system_call_filter.hpp"
+
+#if defined(COPROC_TEST_HAS_SYSTEM_CALL_FILTER)
+
+#include <sys/syscall.h>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <optional>
+#include <string>
+#include <system_error>
+
+#include <coproc.hpp>
+
+#include "support/catch.hpp"
+#include "support/children.hpp"
+#include "support/forked.hpp"
+#include "support/resources.hpp"
+
+using namespace coproc;
+using namespace std::chrono_literals;
+
+namespace {
+
+// By number where libc's headers may be older; the same on all processors.
+constexpr long pidfd_send_signal_call = 424;
+constexpr long pidfd_open_call = 434;
+constexpr long clone3_call = 435;
+constexpr long close_range_call = 436;
+constexpr std::uint32_t by_pidfd = 2; // in the first argument of waitid: P_PIDFD, and not P_ALL or P_PID
+
+// What comes out of a fork.
+enum : int { good = 0, told = 100, children_left = 101, descriptors_left = 102, no_filter = 103, untyped = 104 };
+
+// Numbered by what was wrong.
+task<int> life() {
+    {
+        async_process cat(child("cat"));
+        co_await cat.write_stdin("text");
+        cat.close_stdin();
+        const std::string text = co_await cat.read_stdout();
+        const exit_status s = co_await cat.wait();
+        if (text != "text") co_return 1;
+        if (!s.success()) co_return 2;
+    }
+    bool thrown = false;
+    try {
+        async_process none("/no/such/program");
+    } catch (const spawn_error&) {
+        thrown = true;
+    }
+    if (!thrown) co_return 3;
+    async_process stubborn(child("ignore_term"));
+    static_cast<void>(co_await stubborn.read_line());
+    const auto not_yet = co_await stubborn.wait(1ms);
+    if (not_yet) co_return 4;
+    const exit_status s = co_await stubborn.stop(1ms);
+    if (s.signal() != SIGKILL) co_return 5;
+    async_process let_go_of(child("hold"));
+    co_return good;
+}
+
+int outcome_of(const failing_call& call, bool loop_first) {
+    return in_a_fork([&] {
+        ::alarm(15);
+        const std::set<int> before = open_descriptors();
+        int code = good;
+        try {
+            std::optional<event_loop> loop;
+            if (loop_first) loop.emplace();
+            if (!filter_system_calls({call})) return static_cast<int>(no_filter);
+            if (!loop_first) loop.emplace();
+            code = loop->run(life());
+        } catch (const error&) {
+            code = told;
+        } catch (const std::system_error&) { // of the loop
+            code = loop_first ? static_cast<int>(untyped) : told;
+        }
+        if (!no_children()) return static_cast<int>(children_left);
+        return open_descriptors() == before ? code : static_cast<int>(descriptors_left);
+    });
+}
+
+// `no_error` means something else to whoever makes that call.
+void check_that(bool always_works, long call, std::uint32_t if_flags = 0, int no_error = 0) {
+    for (const int error : {EMFILE, ENOMEM, EAGAIN, EPERM, ENOSYS, EINVAL}) {
+        if (error == no_error) continue;
+        for (const bool loop_first : {true, false}) {
+            const int outcome = outcome_of({call, error, if_flags}, loop_first);
+            if (outcome == good || (outcome == told && !always_works)) continue;
+            CAPTURE(call, error, loop_first, outcome);
+            FAIL_CHECK("neither worked nor told");
+        }
+    }
+}
+
+} // namespace
+
+TEST_CASE("a system call for which there is another way may fail and nobody notices", "[faults][process]") {
+    check_that(true, close_range_call);
+    check_that(true, pidfd_open_call);
+    check_that(true, pidfd_send_signal_call);
+    check_that(true, SYS_waitid, by_pidfd);
+    check_that(true, SYS_ioctl);
+    check_that(true, SYS_sched_yield);
+}
+
+TEST_CASE("a system call that fails is a typed error and leaves nothing", "[faults][process]") {
+    check_that(false, SYS_pipe2);
+    check_that(false, clone3_call);
+    check_that(false, SYS_clone);
+    check_that(false, SYS_epoll_create1);
+    check_that(false, SYS_eventfd2);
+    check_that(false, SYS_timerfd_create);
+    check_that(false, SYS_epoll_ctl, 0, EPERM); // what cannot be watched never blocks
+    check_that(false, SYS_fcntl);
+    check_that(false, SYS_dup3);
+    check_that(false, SYS_execve);
+    check_that(false, SYS_write, 0, EAGAIN); // there will be room later
+}
+
+TEST_CASE("a kernel of long ago starts and stops children as any other", "[faults][process]") {
+    const int code = in_a_fork([] { // 5.2: CLONE_PIDFD, and little of what came with it
+        const std::vector<failing_call> missing{{clone3_call, ENOSYS},      {pidfd_open_call, ENOSYS},
+                                                {close_range_call, ENOSYS}, {SYS_waitid, EINVAL, by_pidfd}};
+        if (!filter_system_calls(missing)) return static_cast<int>(no_filter);
+        event_loop loop;
+        return loop.run(life());
+    });
+    CHECK(code == 0);
+    const int older = in_a_fork([] { // 5.0: no pidfd at all
+        const std::vector<failing_call> missing{{clone3_call, ENOSYS},
+                                                {pidfd_open_call, ENOSYS},
+                                                {pidfd_send_signal_call, ENOSYS},
+                                                {close_range_call, ENOSYS},
+                                                {SYS_waitid, EINVAL, by_pidfd},
+                                                {SYS_clone, EINVAL, 0x1000 /* CLONE_PIDFD */}};
+        if (!filter_system_calls(missing)) return static_cast<int>(no_filter);
+        event_loop loop;
+        return loop.run(life());
+    });
+    CHECK(older == 0);
+}
+
+#endif

@@ -229,6 +229,11 @@ inline void reap_failed(long pid, unique_fd pidfd) noexcept {
     static_cast<void>(child(static_cast<pid_t>(pid), std::move(pidfd)).reap());
 }
 
+// Not for want of anything: it will not do, now or later.
+inline bool is_refusal(long error) noexcept {
+    return error != 0 && error != EAGAIN && error != ENOMEM && error != EMFILE && error != ENFILE;
+}
+
 // Whether this way works here, found out by a child that does nothing (26 us, once). Emulators (valgrind, qemu-user)
 // make a fork of such a clone: then the slot would never tell that a program was not found.
 inline bool shares_memory(spawn_method method, bool& refused) noexcept {
@@ -239,7 +244,7 @@ inline bool shares_memory(spawn_method method, bool& refused) noexcept {
         const all_signals_blocked guard;
         pid = clone_child(method, memory::shared, slot, pidfd);
     }
-    refused = pid < 0 && pid != -EAGAIN && pid != -ENOMEM && pid != -EMFILE && pid != -ENFILE;
+    refused = pid < 0 && is_refusal(-pid);
     if (pid < 0) return false;
     reap_failed(pid, unique_fd(pidfd));
     refused = !slot.ran;
@@ -317,7 +322,9 @@ inline spawn_outcome spawn_with_other_rights(const spawn_plan& plan, child& star
     const detail::spawn_method how = detail::method();
     if (how == detail::spawn_method::clone3 || how == detail::spawn_method::clone) {
         detail::child_slot slot{&plan, 0, {}, false};
-        return detail::spawn_by_clone(how, detail::memory::shared, slot, started);
+        const spawn_outcome outcome = detail::spawn_by_clone(how, detail::memory::shared, slot, started);
+        if (outcome.stage != spawn_stage::fork || !detail::is_refusal(outcome.error)) return outcome;
+        // This process has confined itself (seccomp) since the way was chosen.
     }
     return detail::spawn_by_posix_spawn(plan, started);
 }

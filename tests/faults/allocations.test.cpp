@@ -5,6 +5,8 @@
 #include <chrono>
 #include <exception>
 #include <new>
+#include <optional>
+#include <set>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -127,6 +129,7 @@ void sweep(story tell, bool all_after) {
 
 } // namespace
 
+// Seen to fail: child_watch::abandon without its catch; std::terminate.
 TEST_CASE("memory that runs out at any moment is an exception and leaves nothing", "[faults][process]") {
     const nothing_leaks check;
     const auto all_after = GENERATE(false, true);

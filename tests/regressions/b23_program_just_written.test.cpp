@@ -17,6 +17,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <set>
 #include <string>
 
 #include <coproc.hpp>

@@ -165,7 +165,8 @@ private:
     std::size_t expected_;
 };
 
-/// A line was longer than its reader allows. The next read begins at the line after it.
+/// A line was longer than its reader allows: the next read begins at the line after it. Or `read_until` found no
+/// delimiter within that: then nothing was taken.
 class line_too_long : public stream_error {
 public:
     line_too_long(std::string stream, std::size_t limit)

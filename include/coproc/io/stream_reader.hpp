@@ -95,8 +95,7 @@ public:
     /// Up to and with the first of the delimiters, which is the one that ends first; they must live until the read has
     /// completed. Throws line_too_long if more than the line limit comes before it, whatever the policy, and takes
     /// nothing (it does not say whether there is a delimiter further on, which would depend on how much has come);
-    /// incomplete_read, with what there was, if the stream ends before; std::invalid_argument for an empty
-    /// delimiter.
+    /// incomplete_read, with what there was, if the stream ends before; std::invalid_argument for an empty delimiter.
     template <std::convertible_to<std::string_view>... More>
     [[nodiscard]] until_awaiter<1 + sizeof...(More)> read_until(std::string_view delimiter, const More&... more) {
         using delimiters = std::array<std::string_view, 1 + sizeof...(More)>;
@@ -166,7 +165,7 @@ public:
         readable_ = true;
         hangup_ = false;
     }
-    /// Has a descriptor: neither the end was reached nor an error met, nor was it closed.
+    /// Has a descriptor: the end was not reached, nor was it closed.
     [[nodiscard]] bool is_open() const noexcept { return static_cast<bool>(fd_); }
     [[nodiscard]] event_loop& loop() const noexcept { return loop_; }
     void join(stream_group& group, stream_name name = {}) noexcept {

@@ -69,8 +69,8 @@ public:
     event_loop() : below_(std::exchange(here().newest, this)) {}
     event_loop(const event_loop&) = delete;
     event_loop& operator=(const event_loop&) = delete;
-    /// Kills and reaps the children that were left to it; that waits for one which a debugger holds. Whatever waits on it
-    /// must be gone before.
+    /// Kills and reaps the children that were left to it; that waits for one which a debugger holds. Whatever waits on
+    /// it must be gone before.
     ~event_loop() {
         while (!residents_.empty()) residents_.pop_front().on_loop_end();
         for (collect_posted(); due_ != nullptr; collect_posted())

@@ -130,7 +130,8 @@ void sweep(story tell, bool all_after) {
 } // namespace
 
 // Seen to fail: child_watch::abandon without its catch; std::terminate.
-TEST_CASE("memory that runs out at any moment is an exception and leaves nothing", "[faults][process]") {
+TEST_CASE("memory that runs out at any moment is an exception and leaves nothing",
+          "[faults][process][own_descriptors]") {
     const nothing_leaks check;
     const auto all_after = GENERATE(false, true);
     sweep(talk_to_a_child, all_after);

@@ -105,7 +105,8 @@ void check_that(bool always_works, long call, std::uint32_t if_flags = 0, int no
 
 // Seen to fail: child::send_signal with no way but the pidfd, as it once was; who could not be ended was waited for,
 // for ever, outcome -14.
-TEST_CASE("a system call for which there is another way may fail and nobody notices", "[faults][process]") {
+TEST_CASE("a system call for which there is another way may fail and nobody notices",
+          "[faults][process][own_descriptors]") {
     check_that(true, close_range_call);
     check_that(true, pidfd_open_call);
     check_that(true, pidfd_send_signal_call);
@@ -115,7 +116,7 @@ TEST_CASE("a system call for which there is another way may fail and nobody noti
 }
 
 // Seen to fail: make_pipe giving up before its ends have an owner; descriptors were left, outcome 102.
-TEST_CASE("a system call that fails is a typed error and leaves nothing", "[faults][process]") {
+TEST_CASE("a system call that fails is a typed error and leaves nothing", "[faults][process][own_descriptors]") {
     check_that(false, SYS_pipe2);
     check_that(false, clone3_call);
     check_that(false, SYS_clone);
@@ -129,7 +130,8 @@ TEST_CASE("a system call that fails is a typed error and leaves nothing", "[faul
     check_that(false, SYS_write, 0, EAGAIN); // there will be room later
 }
 
-TEST_CASE("a host that confines itself when it has children already can start more", "[faults][process]") {
+TEST_CASE("a host that confines itself when it has children already can start more",
+          "[faults][process][own_descriptors]") {
     const int code = in_a_fork([] {
         event_loop loop;
         if (const int before = loop.run(life())) return before; // by clone3, and so that is known to work
@@ -140,7 +142,7 @@ TEST_CASE("a host that confines itself when it has children already can start mo
     CHECK(code == 0);
 }
 
-TEST_CASE("a kernel of long ago starts and stops children as any other", "[faults][process]") {
+TEST_CASE("a kernel of long ago starts and stops children as any other", "[faults][process][own_descriptors]") {
     const int code = in_a_fork([] { // 5.2: CLONE_PIDFD, and little of what came with it
         const std::vector<failing_call> missing{{clone3_call, ENOSYS},
                                                 {pidfd_open_call, ENOSYS},

@@ -44,7 +44,7 @@ void leave(int count) {
 // Seen to fail: spawn_by_clone copying the pidfd behind the clone and giving up with EMFILE where it could not: a child
 // was left, 5 == 0. And, with COPROC_SPAWN=posix_spawn, spawn_by_posix_spawn giving up without a pidfd: more programs
 // ran than starts had worked, 2 == 0.
-TEST_CASE("a start that fails for want of descriptors has run nothing", "[regression][process]") {
+TEST_CASE("a start that fails for want of descriptors has run nothing", "[regression][process][own_descriptors]") {
     const temporary_directory directory;
     const std::string traces = directory / "traces"; // a line for each program that ran
     const int code = in_a_fork([&] {

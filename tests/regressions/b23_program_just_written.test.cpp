@@ -70,7 +70,8 @@ TEST_CASE("a program that somebody holds open for a moment still starts", "[regr
     CHECK(code == 0);
 }
 
-TEST_CASE("a program that somebody holds open for good is an error and nothing is left", "[regression][process]") {
+TEST_CASE("a program that somebody holds open for good is an error and nothing is left",
+          "[regression][process][own_descriptors]") {
     const temporary_directory directory;
     const std::string path = directory / "prog";
     std::filesystem::copy_file(child("exit_with"), path);

@@ -16,23 +16,11 @@
 #include "support/forked.hpp"
 #include "support/memory.hpp"
 #include "support/resources.hpp"
+#include "support/starts.hpp"
 #include "support/temporary_directory.hpp"
 
 using namespace coproc;
 using namespace std::chrono_literals;
-
-namespace {
-
-bool fails(const command& c) {
-    try {
-        async_process p(c);
-    } catch (const spawn_error&) {
-        return true;
-    }
-    return false;
-}
-
-} // namespace
 
 // Seen to fail: with a child that failed before its program ran and is not reaped; with four bytes that are forgotten
 // in each start.

@@ -25,6 +25,7 @@
 #include "support/pipes.hpp"
 #include "support/resources.hpp"
 #include "support/run_in_time.hpp"
+#include "support/starts.hpp"
 #include "support/temporary_directory.hpp"
 
 using namespace coproc;
@@ -32,19 +33,6 @@ using namespace coproc;
 using words = std::vector<std::string>;
 
 namespace {
-
-task<result> run_it(command c) {
-    async_process p(c);
-    co_return co_await p.communicate();
-}
-
-// What the child wrote on stdout.
-std::string output_of(const command& c) {
-    const result r = run_in_time(run_it(c));
-    CHECK(r.status.success());
-    CHECK(r.err.empty());
-    return r.out;
-}
 
 words environment_of(const command& c) {
     words entries = pieces(output_of(c));

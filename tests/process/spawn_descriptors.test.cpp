@@ -19,16 +19,12 @@
 #include "support/pipes.hpp"
 #include "support/resources.hpp"
 #include "support/run_in_time.hpp"
+#include "support/starts.hpp"
 
 using namespace coproc;
 using namespace std::chrono_literals;
 
 namespace {
-
-task<result> run_it(command c) {
-    async_process p(c);
-    co_return co_await p.communicate();
-}
 
 // As many descriptors as this system lets us have, but not more than a million, which cost the kernel 8 MB. Answers
 // their number.

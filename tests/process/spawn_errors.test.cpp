@@ -22,23 +22,12 @@
 #include "support/forked.hpp"
 #include "support/resources.hpp"
 #include "support/run_in_time.hpp"
+#include "support/starts.hpp"
 #include "support/temporary_directory.hpp"
 
 using namespace coproc;
 
 namespace {
-
-std::optional<spawn_error> failure_of(const command& c) {
-    const nothing_leaks check;
-    event_loop loop;
-    const nothing_leaks check_in_the_loop; // nothing is left for the loop to do either
-    try {
-        async_process p(c);
-    } catch (const spawn_error& e) {
-        return e;
-    }
-    return std::nullopt;
-}
 
 void check_failure(const command& c, spawn_stage stage, int error, const std::string& words) {
     const std::optional<spawn_error> e = failure_of(c);

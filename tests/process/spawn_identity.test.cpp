@@ -24,6 +24,7 @@
 #include "support/forked.hpp"
 #include "support/resources.hpp"
 #include "support/run_in_time.hpp"
+#include "support/starts.hpp"
 #include "support/system_call_filter.hpp"
 #include "support/temporary_directory.hpp"
 
@@ -76,25 +77,6 @@ private:
     temporary_directory directory_;
     std::string path_;
 };
-
-std::string output_of(command c) {
-    const auto talk = [&]() -> task<std::string> {
-        async_process p(c);
-        const result r = co_await p.communicate();
-        co_return r.out;
-    };
-    return run(talk());
-}
-
-std::optional<spawn_error> failure_of(const command& c) {
-    event_loop loop;
-    try {
-        async_process p(c);
-    } catch (const spawn_error& e) {
-        return e;
-    }
-    return std::nullopt;
-}
 
 } // namespace
 

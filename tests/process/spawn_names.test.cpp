@@ -14,21 +14,12 @@
 #include "support/other_directory.hpp"
 #include "support/resources.hpp"
 #include "support/run_in_time.hpp"
+#include "support/starts.hpp"
 #include "support/temporary_directory.hpp"
 
 using namespace coproc;
 
 using words = std::vector<std::string>;
-
-namespace {
-std::string output_of(const command& c) {
-    const auto talk = [](const command& what) -> task<result> {
-        async_process p(what);
-        co_return co_await p.communicate();
-    };
-    return run_in_time(talk(c)).check().out;
-}
-} // namespace
 
 TEST_CASE("names and words need not be text", "[process]") {
     const nothing_leaks check;

@@ -22,16 +22,12 @@
 #include "support/forked.hpp"
 #include "support/resources.hpp"
 #include "support/run_in_time.hpp"
+#include "support/starts.hpp"
 #include "support/temporary_directory.hpp"
 
 using namespace coproc;
 
 namespace {
-
-task<result> run_it(command c) {
-    async_process p(c);
-    co_return co_await p.communicate();
-}
 
 unique_fd open_file(const std::string& path, int how) { return unique_fd(::open(path.c_str(), how | O_CLOEXEC)); }
 

@@ -23,21 +23,12 @@
 #include "support/pipes.hpp"
 #include "support/resources.hpp"
 #include "support/run_in_time.hpp"
+#include "support/starts.hpp"
 #include "support/temporary_directory.hpp"
 
 using namespace coproc;
 
 namespace {
-
-task<result> run_it(command c) {
-    async_process p(c);
-    co_return co_await p.communicate();
-}
-std::string output_of(const command& c) {
-    const result r = run_in_time(run_it(c));
-    CHECK(r.status.success());
-    return r.out;
-}
 
 unique_fd open_file(const std::string& path, int how) { return unique_fd(::open(path.c_str(), how | O_CLOEXEC)); }
 

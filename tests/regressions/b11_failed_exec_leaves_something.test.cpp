@@ -24,20 +24,12 @@
 #include "support/children.hpp"
 #include "support/resources.hpp"
 #include "support/run_in_time.hpp"
+#include "support/starts.hpp"
 #include "support/temporary_directory.hpp"
 
 using namespace coproc;
 
 namespace {
-
-bool fails(const command& c) {
-    try {
-        async_process p(c);
-    } catch (const spawn_error&) {
-        return true;
-    }
-    return false;
-}
 
 volatile sig_atomic_t told = 0;
 

@@ -92,7 +92,7 @@ TEST_CASE("two hundred children that end at once in four loops are each told tru
     const nothing_leaks check;
     const descriptor_limit room(2000);
     const temporary_directory directory;
-    for (int round = 0; round < 50; ++round) {
+    for (int round = 0; round < rounds(50); ++round) {
         release all(directory / ("fifo " + std::to_string(round)));
         std::array<int, loops> good{};
         std::vector<std::thread> threads;
@@ -277,7 +277,7 @@ struct tally {
 // Seen to fail: with a child_watch that stays after it has reaped what was let go of.
 TEST_CASE("ten thousand children of every fate leave nothing behind and no result is lost", "[process][endurance]") {
     const nothing_leaks check;
-    constexpr int count = 10000;
+    constexpr int count = rounds(10000);
     constexpr std::uint32_t seed = 42;
     CAPTURE(seed);
     const auto work = [](std::mt19937& random, int& left, tally& t) -> task<> {

@@ -15,6 +15,7 @@
 #include "support/children.hpp"
 #include "support/resources.hpp"
 #include "support/run_in_time.hpp"
+#include "support/sanitizers.hpp"
 
 using namespace coproc;
 using namespace std::chrono_literals;
@@ -72,7 +73,7 @@ TEST_CASE("strace sees no exit that is none", "[process][endurance]") {
         return;
     }
     const std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
-    for (int i = 0; i < 20; ++i) {
+    for (int i = 0; i < rounds(20); ++i) {
         const result r = traced(command(self, "children of every kind whether somebody traces us or not"));
         INFO(r.out << r.err);
         CHECK(r.status == exit_status::exited(0));

@@ -155,3 +155,13 @@ TEST_CASE("a stream that is not free is refused and no program runs", "[process]
     while (!no_children()) loop.run_once(std::chrono::milliseconds(10));
     out.close();
 }
+
+TEST_CASE("a stream of our own may go as soon as its process has though the child is not reaped yet", "[process]") {
+    event_loop loop;
+    {
+        stream_reader out;
+        stream_writer in;
+        const async_process p(command(child("hold")), streams().in(in).out(out));
+    }
+    // What ends here kills the child, and closes what it still knows of its streams.
+}

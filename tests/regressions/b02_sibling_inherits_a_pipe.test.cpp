@@ -28,6 +28,7 @@
 #include "support/children.hpp"
 #include "support/resources.hpp"
 #include "support/run_in_time.hpp"
+#include "support/sanitizers.hpp"
 
 using namespace coproc;
 
@@ -125,7 +126,7 @@ TEST_CASE("at no moment can a fork of another thread take a pipe along through e
         return false;
     };
     int kept = 0;
-    for (int i = 0; i < 300; ++i) {
+    for (int i = 0; i < rounds(300); ++i) {
         const pid_t pid = ::fork();
         if (pid == 0) ::_exit(kept_by_exec() ? 1 : 0);
         int status = 0;

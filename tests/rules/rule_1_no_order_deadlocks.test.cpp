@@ -16,6 +16,7 @@
 #include "support/children.hpp"
 #include "support/resources.hpp"
 #include "support/run_in_time.hpp"
+#include "support/sanitizers.hpp"
 #include "support/temporary_directory.hpp"
 
 using namespace coproc;
@@ -23,7 +24,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr std::size_t each_way = std::size_t{1} << 20; // more than a pipe and all buffers between hold
+constexpr std::size_t each_way = std::size_t{1}
+                                 << (under_sanitizer ? 18 : 20); // more than a pipe and all buffers between hold
 
 const std::string& bytes() {
     static const std::string made = alphabet(each_way);

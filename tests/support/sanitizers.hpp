@@ -17,3 +17,7 @@ constexpr bool under_sanitizer = true;
 #else
 constexpr bool under_sanitizer = false;
 #endif
+
+/// How often something is done: the whole number, or a fifth of it where a sanitizer makes every round some five times
+/// as long.
+constexpr int rounds(int number) { return under_sanitizer ? number / 5 : number; }

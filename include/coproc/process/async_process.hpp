@@ -71,9 +71,10 @@ public:
         own.in.abort();
         own.out.close();
         own.err.close();
-        if (piped[0]) in.leave_group(); // the user's own live on
-        if (piped[1]) out.leave_group();
-        if (piped[2]) err.leave_group();
+        // The user's own live on; from here they may go at any time.
+        if (std::exchange(piped[0], false)) in.leave_group();
+        if (std::exchange(piped[1], false)) out.leave_group();
+        if (std::exchange(piped[2], false)) err.leave_group();
     }
 
     std::string program;

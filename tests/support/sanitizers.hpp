@@ -4,9 +4,15 @@
 // Whether a sanitizer looks on: what is measured of memory and what needs many rounds is another thing then.
 
 #if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define COPROC_TEST_UNDER_TSAN 1
+#endif
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
 #define COPROC_TEST_UNDER_SANITIZER 1
 #endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define COPROC_TEST_UNDER_TSAN 1
 #endif
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define COPROC_TEST_UNDER_SANITIZER 1

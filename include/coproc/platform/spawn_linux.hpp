@@ -102,23 +102,26 @@ COPROC_CHILD_SIDE inline void close_the_rest(const spawn_plan& plan) noexcept {
 
 // Each returns 0 or an errno, as a positive number.
 
-struct kernel_action { // struct sigaction of the kernel; all zeroes is SIG_DFL
+struct kernel_action { // struct sigaction of the kernel
     long handler, flags, restorer, mask;
 };
+inline constexpr kernel_action default_action{0, 0, 0, 0};
 
+// Nothing here is cleared by an initialiser: for that a compiler may call memset, which is libc's or, worse, a
+// sanitizer's, who took it for a good moment to run the parent's signal handlers.
 COPROC_CHILD_SIDE inline long reset_dispositions(bool keep_ignored) noexcept {
     // CLONE_CLEAR_SIGHAND, where it is known, has done the handlers; what the host ignores stays ignored through exec
     // unless reset.
     constexpr long ignored = 1; // SIG_IGN
-    const kernel_action by_default = {};
     for (long signal = 1; signal <= 64; ++signal) {
         if (signal == SIGKILL || signal == SIGSTOP) continue;
         if (keep_ignored) {
-            kernel_action now = {};
-            raw::call(SYS_rt_sigaction, signal, 0, raw::address(&now), sizeof(kernel_sigset));
-            if (now.handler == ignored) continue;
+            kernel_action now; // NOLINT(cppcoreguidelines-pro-type-member-init): the kernel fills it
+            if (raw::call(SYS_rt_sigaction, signal, 0, raw::address(&now), sizeof(kernel_sigset)) == 0 &&
+                now.handler == ignored)
+                continue;
         }
-        raw::call(SYS_rt_sigaction, signal, raw::address(&by_default), 0, sizeof(kernel_sigset));
+        raw::call(SYS_rt_sigaction, signal, raw::address(&default_action), 0, sizeof(kernel_sigset));
     }
     return 0;
 }

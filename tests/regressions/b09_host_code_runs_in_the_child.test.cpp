@@ -14,7 +14,6 @@
 // are not involved.
 #include <pthread.h>
 #include <signal.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -23,6 +22,9 @@
 #include <cstdlib>
 #include <string>
 #include <thread>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#endif
 
 #include <coproc.hpp>
 

@@ -48,10 +48,6 @@ task<int> starts(int count) {
     co_return good;
 }
 
-std::atomic<int> the_host{0};
-std::atomic<int> strangers{0};
-std::atomic<int> handled{0};
-
 } // namespace
 
 // Seen to fail: clone_child making its child by fork(); 1 == 0.
@@ -66,6 +62,12 @@ TEST_CASE("handlers that a host has set for its own forks are not called", "[reg
 }
 
 #if defined(__linux__)
+
+namespace {
+std::atomic<int> the_host{0};
+std::atomic<int> strangers{0};
+std::atomic<int> handled{0};
+} // namespace
 
 // Seen to fail: all_signals_blocked blocking nothing and clone3 without CLONE_CLEAR_SIGHAND; the handler ran in
 // children, 1 == 0. With either of the two it passes.

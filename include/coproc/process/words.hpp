@@ -42,10 +42,6 @@ template <word T>
         message.append(what).append(" ").append(in_quotes(text)).append(" contains a NUL byte"));
 }
 
-} // namespace detail
-
-namespace detail {
-
 /// A word that means something else to a shell where it expects a command (POSIX, Shell Command Language, 2.4).
 [[nodiscard]] inline bool is_reserved(std::string_view word) noexcept {
     for (const std::string_view reserved : {"if", "then", "else", "elif", "fi", "do", "done", "case", "esac", "while",

@@ -28,7 +28,6 @@ task<T> value_behind(gate& g, T value) {
     co_await g.pass();
     co_return value;
 }
-task<> pass(gate& g) { co_await g.pass(); }
 task<int> ready(int n) { co_return n; }
 task<int> fail_behind(gate& g, const char* why) {
     co_await g.pass();

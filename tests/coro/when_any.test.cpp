@@ -27,7 +27,6 @@ task<int> value_behind(gate& g, int value) {
     co_await g.pass();
     co_return value;
 }
-task<> pass(gate& g) { co_await g.pass(); }
 task<int> fail_behind(gate& g) {
     co_await g.pass();
     throw std::runtime_error("failed");

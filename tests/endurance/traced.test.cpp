@@ -83,7 +83,8 @@ TEST_CASE("strace sees no exit that is none", "[process][endurance]") {
 
 // Seen to fail: with a child_watch that takes an event for an end when there is nothing to reap yet; with a child that
 // asks for stops, too. Under strace the same moment passes too quickly to be seen: here it is held.
-TEST_CASE("a child that is traced ends when its tracer has let it go and not before", "[process][endurance]") {
+TEST_CASE("a child that is traced ends when its tracer has let it go and not before",
+          "[process][endurance][held_by_tracer]") {
     const nothing_leaks check;
     std::optional<std::string> refused;
     const auto talk = [&](bool killed) -> task<> {
@@ -129,7 +130,8 @@ TEST_CASE("a child that is traced ends when its tracer has let it go and not bef
 
 // Seen to fail: with a child_watch that destroys itself at the first event after it was abandoned, the child stays a
 // zombie.
-TEST_CASE("a traced child that was let go of is reaped when its tracer has let it go", "[process][endurance]") {
+TEST_CASE("a traced child that was let go of is reaped when its tracer has let it go",
+          "[process][endurance][held_by_tracer]") {
     const nothing_leaks check;
     std::optional<std::string> refused;
     const auto talk = [&]() -> task<> {

@@ -17,6 +17,7 @@
 #include <coproc/coro/when_any.hpp>
 #include <coproc/loop/sleep.hpp>
 
+#include "io/lines_of.hpp"
 #include "support/bytes.hpp"
 #include "support/catch.hpp"
 #include "support/pipes.hpp"
@@ -41,21 +42,6 @@ task<> feed_in_pieces(stream_reader& reader, words bytes) {
     reader.feed_eof();
 }
 
-// What read_line says until the end, a line that is too long as "<too long>".
-task<words> lines_of(stream_reader& reader) {
-    words seen;
-    for (;;) {
-        std::optional<std::string> line;
-        try {
-            line = co_await reader.read_line();
-        } catch (const line_too_long&) {
-            line = "<too long>";
-        }
-        if (!line) co_return seen;
-        seen.push_back(*line);
-    }
-}
-
 words lines_in_pieces(words bytes, std::size_t limit = stream_reader::default_line_limit) {
     event_loop loop;
     stream_reader reader;
@@ -66,7 +52,7 @@ words lines_in_pieces(words bytes, std::size_t limit = stream_reader::default_li
 
 // Cut at two places, wherever they are.
 template <class F>
-void for_each_cut(std::string_view text, F f) {
+void for_each_two_cuts(std::string_view text, F f) {
     for (std::size_t first = 0; first <= text.size(); ++first) {
         for (std::size_t second = first; second <= text.size(); ++second) {
             f(words{std::string(text.substr(0, first)), std::string(text.substr(first, second - first)),
@@ -116,7 +102,7 @@ TEST_CASE("lines do not depend on how the bytes were cut", "[io]") {
     const std::string text = "a\nbb\r\n\r\n\n\rcc\r\r\ndd\n\rlast\r";
     const words expected{"a", "bb", "", "", "\rcc\r", "dd", "\rlast\r"};
     CHECK(lines_in_pieces(one_by_one(text)) == expected);
-    for_each_cut(text, [&](const words& cut) {
+    for_each_two_cuts(text, [&](const words& cut) {
         if (lines_in_pieces(cut) != expected) {
             CAPTURE(cut);
             CHECK(lines_in_pieces(cut) == expected);
@@ -183,7 +169,7 @@ TEST_CASE("the verdict on a long line does not depend on how the bytes were cut"
     const words expected{"123", "<too long>", "<too long>", "12", "<too long>", "123", "<too long>"};
     CHECK(lines_in_pieces({text}, 3) == expected);
     CHECK(lines_in_pieces(one_by_one(text), 3) == expected);
-    for_each_cut(text, [&](const words& cut) {
+    for_each_two_cuts(text, [&](const words& cut) {
         if (lines_in_pieces(cut, 3) != expected) {
             CAPTURE(cut);
             CHECK(lines_in_pieces(cut, 3) == expected);
@@ -352,7 +338,7 @@ TEST_CASE("read_some fills what it is given", "[io]") {
 }
 
 TEST_CASE("read_exactly waits for all of it and leaves the rest", "[io]") {
-    for_each_cut("abcdefgh", [](const words& cut) {
+    for_each_two_cuts("abcdefgh", [](const words& cut) {
         event_loop loop;
         stream_reader reader;
         const auto talk = [&]() -> task<std::string> {
@@ -392,7 +378,7 @@ TEST_CASE("read_exactly at an early end gives what there was", "[io]") {
 
 TEST_CASE("read_until finds a delimiter that is cut anywhere", "[io]") {
     const auto until = [](std::string_view text, std::string_view delimiter, const words& expected) {
-        for_each_cut(text, [&](const words& cut) {
+        for_each_two_cuts(text, [&](const words& cut) {
             event_loop loop;
             stream_reader reader;
             const auto talk = [&]() -> task<words> {
@@ -440,7 +426,7 @@ TEST_CASE("read_until at an early end says that there was no delimiter", "[io]")
 }
 
 TEST_CASE("the verbs can be mixed", "[io]") {
-    for_each_cut("line\n1234until;rest of it", [](const words& cut) {
+    for_each_two_cuts("line\n1234until;rest of it", [](const words& cut) {
         event_loop loop;
         stream_reader reader;
         const auto talk = [&]() -> task<words> {

@@ -14,6 +14,7 @@
 #include <coproc/loop/sleep.hpp>
 
 #include "io/cuts.hpp"
+#include "io/lines_of.hpp"
 #include "support/bytes.hpp"
 #include "support/catch.hpp"
 #include "support/pipes.hpp"
@@ -25,7 +26,6 @@ using namespace coproc;
 namespace {
 
 using words = std::vector<std::string>;
-const std::string too_long = "<too long>";
 constexpr long_line policies[] = {long_line::fail, long_line::split, long_line::truncate, long_line::skip};
 
 struct outcome {
@@ -57,7 +57,7 @@ outcome in_one_go(std::string_view text, std::size_t limit, long_line policy) {
     return all;
 }
 
-enum class verb { read_line, next_line };
+enum class taken_by { read_line, next_line };
 
 // Reads while there is something to be had without waiting. A read that would have to wait is cancelled.
 template <class Read>
@@ -75,12 +75,12 @@ void take_what_is_there(Read read, words& seen) {
     }
 }
 
-outcome in_chunks(std::string_view text, unsigned cut, std::size_t limit, long_line policy, verb v) {
+outcome in_chunks(std::string_view text, unsigned cut, std::size_t limit, long_line policy, taken_by by) {
     stream_reader reader;
     reader.line_limit(limit, policy);
     outcome all;
     const auto take = [&] {
-        if (v == verb::read_line) take_what_is_there([&] { return reader.read_line(); }, all.lines);
+        if (by == taken_by::read_line) take_what_is_there([&] { return reader.read_line(); }, all.lines);
         else take_what_is_there([&] { return reader.next_line(); }, all.lines);
     };
     for_each_chunk(text, cut, [&](std::string_view chunk) {
@@ -94,23 +94,9 @@ outcome in_chunks(std::string_view text, unsigned cut, std::size_t limit, long_l
     return all;
 }
 
-task<words> lines_of(stream_reader& reader) {
-    words seen;
-    for (;;) {
-        std::optional<std::string> line;
-        try {
-            line = co_await reader.read_line();
-        } catch (const line_too_long&) {
-            line = too_long;
-        }
-        if (!line) co_return seen;
-        seen.push_back(*line);
-    }
-}
-
 words lines_in_one_go(std::string_view text, std::size_t limit, long_line policy) {
     event_loop loop;
-    const outcome all = in_chunks(text, 0, limit, policy, verb::read_line);
+    const outcome all = in_chunks(text, 0, limit, policy, taken_by::read_line);
     CHECK(all.lines == in_one_go(text, limit, policy).lines);
     return all.lines;
 }
@@ -125,11 +111,11 @@ TEST_CASE("no policy for long lines depends on how the bytes were cut", "[io]") 
             for (const long_line policy : policies) {
                 const outcome expected = in_one_go(text, limit, policy);
                 for_each_cut(text, [&](unsigned cut) {
-                    for (const verb v : {verb::read_line, verb::next_line}) {
+                    for (const taken_by by : {taken_by::read_line, taken_by::next_line}) {
                         ++tried;
-                        const outcome seen = in_chunks(text, cut, limit, policy, v);
+                        const outcome seen = in_chunks(text, cut, limit, policy, by);
                         if (seen == expected) continue;
-                        CAPTURE(pieces_of(text, cut), limit, static_cast<int>(policy), static_cast<int>(v));
+                        CAPTURE(pieces_of(text, cut), limit, static_cast<int>(policy), static_cast<int>(by));
                         CHECK(seen.lines == expected.lines);
                         CHECK(seen.dropped == expected.dropped);
                     }

@@ -719,11 +719,11 @@ TEST_CASE("a file that is opened for appending is appended to", "[io]") {
 TEST_CASE("a write that fails says what of and why", "[io]") {
     event_loop loop;
     stream_writer writer(unique_fd(::open("/dev/null", O_RDONLY | O_CLOEXEC)));
-    std::string words;
+    std::string said;
     try {
         writer.write("x");
     } catch (const stream_error& e) {
-        words = e.what();
+        said = e.what();
     }
-    CHECK(words == "cannot write \"stream\": Bad file descriptor");
+    CHECK(said == "cannot write \"stream\": Bad file descriptor");
 }

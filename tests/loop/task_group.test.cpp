@@ -22,7 +22,6 @@ using namespace coproc;
 
 namespace {
 
-task<> pass(gate& g) { co_await g.pass(); }
 task<> fail_behind(gate& g, const char* why) {
     co_await g.pass();
     throw std::runtime_error(why);

@@ -13,6 +13,7 @@
 #include <utility>
 #include <version>
 
+#include "loop/awaited.hpp"
 #include "support/catch.hpp"
 #include "support/counted.hpp"
 #include "support/driven.hpp"
@@ -20,15 +21,6 @@
 
 using namespace coproc;
 using namespace std::chrono_literals;
-
-namespace {
-
-task<int> after_turns(int turns, int value) {
-    for (int i = 0; i < turns; ++i) co_await yield();
-    co_return value;
-}
-
-} // namespace
 
 TEST_CASE("what nobody can stop yields what it yields", "[loop]") {
     // The library may have no stop_token: then this is the stand-in.
@@ -43,12 +35,6 @@ TEST_CASE("what nobody can stop yields what it yields", "[loop]") {
 }
 
 #ifdef __cpp_lib_jthread
-
-namespace {
-
-task<> never(counted) { co_await sleep_for(std::chrono::hours::max()); }
-
-} // namespace
 
 TEST_CASE("what nobody stops yields what it yields", "[loop]") {
     std::stop_source source;

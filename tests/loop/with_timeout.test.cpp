@@ -16,6 +16,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "loop/awaited.hpp"
 #include "support/catch.hpp"
 #include "support/counted.hpp"
 #include "support/driven.hpp"
@@ -23,16 +24,6 @@
 
 using namespace coproc;
 using namespace std::chrono_literals;
-
-namespace {
-
-task<int> after_turns(int turns, int value) {
-    for (int i = 0; i < turns; ++i) co_await yield();
-    co_return value;
-}
-task<> never(counted) { co_await sleep_for(std::chrono::hours::max()); }
-
-} // namespace
 
 TEST_CASE("what completes in time yields what it yields", "[loop]") {
     CHECK(run(with_timeout(after_turns(0, 1), 1h)) == 1);

@@ -17,7 +17,6 @@ using namespace coproc;
 using namespace std::chrono_literals;
 
 namespace {
-constexpr std::size_t several_mib = std::size_t{4} << 20;
 const std::string several_mib_of_stdout = "1:" + std::to_string(several_mib);
 const std::string several_mib_of_stderr = "2:" + std::to_string(several_mib);
 } // namespace
@@ -416,15 +415,15 @@ TEST_CASE("a limit on lines holds for the output of a child", "[process]") {
     const auto talk = []() -> task<std::string> {
         async_process p(child("flood"), "1:100000", "1:=", "1:3", "1:=");
         p.out().line_limit(1000);
-        std::string words;
+        std::string said;
         try {
             co_await p.read_line();
         } catch (const line_too_long& e) {
-            words = e.what();
+            said = e.what();
         }
         const auto next = co_await p.read_line();
         CHECK(next == "abc");
-        co_return words;
+        co_return said;
     };
     CHECK(run_in_time(talk()) ==
           "cannot read a line of \"stdout of " + child("flood") + "\": more than 1000 bytes: line too long");

@@ -17,9 +17,7 @@
 using namespace coproc;
 using namespace std::chrono_literals;
 
-namespace {
-constexpr std::size_t several_mib = std::size_t{4} << 20;
-}
+namespace {}
 
 TEST_CASE("write_stdin is done when all is in the pipe and the child sees the end after close_stdin", "[process]") {
     const nothing_leaks check;
@@ -58,16 +56,16 @@ TEST_CASE("writing to a child that does not read any more is a broken pipe and n
         async_process p(child("deaf"));
         const auto ready = co_await p.read_line();
         CHECK(ready == "ready");
-        std::string words;
+        std::string said;
         try {
             co_await p.write_stdin("x");
         } catch (const stream_error& e) {
             CHECK(e.code() == std::errc::broken_pipe);
-            words = e.what();
+            said = e.what();
         }
         CHECK(p.running());
         co_await p.stop();
-        co_return words;
+        co_return said;
     };
     CHECK(run_in_time(talk()) == "cannot write \"stdin of " + child("deaf") + "\": Broken pipe");
 }

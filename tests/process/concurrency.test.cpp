@@ -117,9 +117,9 @@ TEST_CASE("children can be started in many threads while threads come and go", "
     const auto talk = [](int number) -> task<bool> {
         for (int i = 0; i < 25; ++i) {
             async_process p(child("cat"));
-            const std::string words = std::to_string(number) + "/" + std::to_string(i);
-            const result r = co_await p.communicate(words);
-            if (r.out != words || !r.status.success()) co_return false;
+            const std::string text = std::to_string(number) + "/" + std::to_string(i);
+            const result r = co_await p.communicate(text);
+            if (r.out != text || !r.status.success()) co_return false;
         }
         co_return true;
     };

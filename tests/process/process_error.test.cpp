@@ -41,10 +41,10 @@ TEST_CASE("an exit_error says how the child ended and what it said about that", 
 }
 
 TEST_CASE("of a long stderr an exit_error tells the end", "[process]") {
-    const std::string words = words_of(ended(exit_status::exited(1), std::string(5000, 'x') + "the reason\n"));
-    CHECK(words.find("stderr ends \"xxx") != std::string::npos);
-    CHECK(words.find("the reason\"") != std::string::npos);
-    CHECK(words.size() < 1200);
+    const std::string text = words_of(ended(exit_status::exited(1), std::string(5000, 'x') + "the reason\n"));
+    CHECK(text.find("stderr ends \"xxx") != std::string::npos);
+    CHECK(text.find("the reason\"") != std::string::npos);
+    CHECK(text.size() < 1200);
 }
 
 TEST_CASE("an exit_error carries the whole result", "[process]") {

@@ -29,8 +29,6 @@ using namespace coproc;
 
 namespace {
 
-unique_fd open_file(const std::string& path, int how) { return unique_fd(::open(path.c_str(), how | O_CLOEXEC)); }
-
 // Descriptors of files that say which they are, under various numbers.
 class speaking_files {
 public:
@@ -85,8 +83,8 @@ TEST_CASE("each of our three streams can be any of the child's whether the other
         const bool possible = std::find(from.begin(), from.end(), closed) == from.end();
         CHECK(code == (possible ? 0 : 1));
         std::array<std::string, 3> expected;
-        const char* const words[] = {"in;", "out;", "err;"};
-        for (std::size_t n = 0; n < 3 && possible; ++n) expected[static_cast<std::size_t>(from[n])] += words[n];
+        const char* const texts[] = {"in;", "out;", "err;"};
+        for (std::size_t n = 0; n < 3 && possible; ++n) expected[static_cast<std::size_t>(from[n])] += texts[n];
         for (std::size_t n = 0; n < 3; ++n) CHECK(content_of(files[n]) == expected[n]);
     }
 }

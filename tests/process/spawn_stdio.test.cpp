@@ -30,8 +30,6 @@ using namespace coproc;
 
 namespace {
 
-unique_fd open_file(const std::string& path, int how) { return unique_fd(::open(path.c_str(), how | O_CLOEXEC)); }
-
 // A file at its beginning that holds `text`, under a number of its own.
 unique_fd holding(const temporary_directory& directory, const std::string& text) {
     return open_file(directory.file(text, text), O_RDONLY);

@@ -77,16 +77,16 @@ TEST_CASE("a reader of our own outlives its child and can still be read", "[proc
         CHECK(line == "out");
         const std::string rest = co_await err.read_all();
         CHECK(rest == "err\n");
-        std::string words;
+        std::string said;
         out.line_limit(1);
         out.close();
         async_process again(command(child("shout")), streams().out(out));
         try {
             co_await out.read_line();
         } catch (const line_too_long& e) { // its limits are as they were
-            words = e.what();
+            said = e.what();
         }
-        CHECK(words.find("stdout of " + child("shout")) != std::string::npos); // and it knows whose it is
+        CHECK(said.find("stdout of " + child("shout")) != std::string::npos); // and it knows whose it is
     };
     run_in_time(talk());
 }

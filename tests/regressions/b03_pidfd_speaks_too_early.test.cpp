@@ -27,7 +27,8 @@ using namespace coproc;
 using namespace std::chrono_literals;
 
 // Seen to fail: child_watch::look reaping with the call that blocks (child_.reap()); hung, ended by the time limit.
-TEST_CASE("a debugger that holds a child which has ended holds up nobody else", "[regression][process]") {
+TEST_CASE("a debugger that holds a child which has ended holds up nobody else",
+          "[regression][process][held_by_tracer]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
         async_process p{command(child("tracer"))}; // the one that is traced
@@ -57,7 +58,8 @@ TEST_CASE("a debugger that holds a child which has ended holds up nobody else", 
     run_in_time(talk());
 }
 
-TEST_CASE("a child that is let go of while somebody traces it is reaped later", "[regression][process]") {
+TEST_CASE("a child that is let go of while somebody traces it is reaped later",
+          "[regression][process][held_by_tracer]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
         async_process debugger(child("cat")); // to be replaced

@@ -71,7 +71,8 @@ std::atomic<int> handled{0};
 
 // Seen to fail: all_signals_blocked blocking nothing and clone3 without CLONE_CLEAR_SIGHAND; the handler ran in
 // children, 1 == 0. With either of the two it passes.
-TEST_CASE("a signal that comes during a start does not run the host's handler in the child", "[regression][process]") {
+TEST_CASE("a signal that comes during a start does not run the host's handler in the child",
+          "[regression][process][dies_before_exec]") {
     const int code = in_a_fork([] {
         ::setpgid(0, 0);
         the_host = ::getpid();

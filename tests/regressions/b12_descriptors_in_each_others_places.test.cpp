@@ -29,7 +29,7 @@ using namespace coproc;
 
 namespace {
 
-task<std::string> output_of(command c) {
+task<std::string> stdout_of(command c) {
     async_process p(c);
     const result r = co_await p.communicate();
     co_return r.out;
@@ -56,7 +56,7 @@ TEST_CASE("descriptors can change places", "[regression][process]") {
                               .pass_fd(11, 12)
                               .pass_fd(12, 13)
                               .pass_fd(13, 11); // all three go round
-        return run(output_of(c)) == "11 b\n12 c\n13 a\n" ? 0 : 1;
+        return run(stdout_of(c)) == "11 b\n12 c\n13 a\n" ? 0 : 1;
     });
     CHECK(code == 0);
 }
@@ -66,7 +66,7 @@ TEST_CASE("a descriptor can be passed under the number that it has", "[regressio
     const temporary_directory directory;
     const int code = in_a_fork([&] {
         put_at(directory, 11, "a");
-        const bool passed = run(output_of(command(child("relay_fds"), "11").pass_fd(11, 11))) == "11 a\n";
+        const bool passed = run(stdout_of(command(child("relay_fds"), "11").pass_fd(11, 11))) == "11 a\n";
         const bool still_closed_by_exec = (::fcntl(11, F_GETFD) & FD_CLOEXEC) != 0; // here
         return passed && still_closed_by_exec ? 0 : 1;
     });
@@ -109,7 +109,7 @@ TEST_CASE("the streams of a child are its own though ours are closed or swapped"
         ::dup2(::open(out.c_str(), O_WRONLY | O_CREAT, 0600), 1);
         ::dup2(::open(err.c_str(), O_WRONLY | O_CREAT, 0600), 2);
         const command swapped = command(child("shout")).in(stdio::null).out(stdio::fd(2)).err(stdio::fd(1));
-        return run(output_of(swapped)).empty() ? 0 : 1;
+        return run(stdout_of(swapped)).empty() ? 0 : 1;
     });
     CHECK(code == 0);
     CHECK(content_of(out) == "err\n");

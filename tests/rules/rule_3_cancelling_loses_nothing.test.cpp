@@ -25,7 +25,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr int rounds = 100;
+constexpr int attempts = 100;
 
 // Sends what `cat` will send back, and completes in the turn in which it does.
 task<> echo(async_process& p, const std::string& bytes) {
@@ -37,7 +37,7 @@ task<> echo(async_process& p, const std::string& bytes) {
 template <class Verb>
 task<> cancel_at_arrival(Verb verb) {
     async_process p(child("cat"));
-    for (int i = 0; i < rounds; ++i) {
+    for (int i = 0; i < attempts; ++i) {
         const std::string text = "round " + std::to_string(1000 + i);
         const std::string line = text + "\n";
         auto first = co_await when_any(verb(p), echo(p, line));
@@ -58,7 +58,7 @@ task<> end(async_process& p) {
 // `verb(p)` waits for the end of a child and is cancelled when it comes.
 template <class Verb>
 task<> cancel_at_exit(Verb verb, exit_status expected) {
-    for (int i = 0; i < rounds; ++i) {
+    for (int i = 0; i < attempts; ++i) {
         async_process p(child("answer"), "9");
         auto first = co_await when_any(verb(p), end(p));
         CHECK(first.index == 1);
@@ -114,7 +114,7 @@ TEST_CASE("a read to the end that is cancelled when the end comes leaves all of 
         while (open_pipes() > before - 2) co_await yield(); // stdin here, and stdout with its end
     };
     const auto talk = [&]() -> task<> {
-        for (int i = 0; i < rounds; ++i) {
+        for (int i = 0; i < attempts; ++i) {
             async_process p(command(child("cat")).err(stdio::null));
             auto first = co_await when_any(p.read_stdout(), until_closed(p));
             CHECK(first.index == 1);
@@ -150,7 +150,7 @@ TEST_CASE("a wait that is cancelled when the child ends takes nothing from other
         CHECK(first.index == 1);
     };
     const auto talk = [&]() -> task<> {
-        for (int i = 0; i < rounds; ++i) {
+        for (int i = 0; i < attempts; ++i) {
             async_process p(child("answer"), "9");
             auto all = co_await when_all(p.wait(), cancelled(p), p.wait(1h));
             CHECK(std::get<0>(all) == exit_status::exited(9));
@@ -164,7 +164,7 @@ TEST_CASE("a wait that is cancelled when the child ends takes nothing from other
 TEST_CASE("a communicate that is cancelled when the child ends leaves all output to the next", "[process]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
-        for (int i = 0; i < rounds; ++i) {
+        for (int i = 0; i < attempts; ++i) {
             async_process p(child("answer"), "9");
             auto first = co_await when_any(p.communicate("through"), end(p));
             CHECK(first.index == 1);
@@ -219,7 +219,7 @@ TEST_CASE("a drain or a close that is cancelled when it is done has lost nothing
         while (p.in().buffered() > most) co_await yield();
     };
     const auto talk = [&]() -> task<> {
-        for (int i = 0; i < rounds / 4; ++i) {
+        for (int i = 0; i < attempts / 4; ++i) {
             async_process p(child("cat"));
             const std::string bytes = alphabet(300000);
             constexpr std::size_t little_enough = 100000; // not nothing: what is dropped would be missed

@@ -15,6 +15,9 @@ inline std::string alphabet(std::size_t size) {
     return bytes;
 }
 
+/// More than any pipe holds.
+constexpr std::size_t several_mib = std::size_t{4} << 20;
+
 /// The pieces that `end` ends.
 inline std::vector<std::string> pieces(std::string_view text, char end = '\0') {
     std::vector<std::string> found;

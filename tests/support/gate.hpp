@@ -6,6 +6,8 @@
 #include <coroutine>
 #include <utility>
 
+#include <coproc/coro/task.hpp>
+
 /// `co_await g.pass()` waits until `g.open()`, which resumes it there and then. One waiter.
 class gate {
 public:
@@ -46,3 +48,5 @@ private:
     std::coroutine_handle<> waiter_;
     bool open_ = false;
 };
+
+inline coproc::task<> pass(gate& g) { co_await g.pass(); }

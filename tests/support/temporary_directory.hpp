@@ -3,12 +3,16 @@
 //
 // A directory of its own for a test, gone with all that is in it at the end of the scope.
 
+#include <fcntl.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
 #include <string_view>
+
+#include <coproc/core/unique_fd.hpp>
 
 class temporary_directory {
 public:
@@ -44,6 +48,10 @@ public:
 private:
     std::filesystem::path path_;
 };
+
+inline coproc::unique_fd open_file(const std::string& path, int how) {
+    return coproc::unique_fd(::open(path.c_str(), how | O_CLOEXEC));
+}
 
 inline std::string content_of(const std::string& path) {
     std::ifstream file(path, std::ios::binary);

@@ -39,6 +39,7 @@
 #include "coproc/process/destroy.hpp"
 #include "coproc/process/process_error.hpp"
 #include "coproc/process/result.hpp"
+#include "coproc/process/start.hpp"
 #include "coproc/process/stdio.hpp"
 #include "coproc/process/streams.hpp"
 #include "coproc/process/with_process.hpp"

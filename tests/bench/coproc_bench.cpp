@@ -194,7 +194,7 @@ task<figures> spawn_capture(const parameters& given) {
 task<> start_while_any_left(const command& program, std::size_t& left) {
     while (left != 0) {
         --left;
-        async_process child(program);
+        async_process child = co_await start(program);
         const exit_status status = co_await child.wait();
         expect(status.success(), "exit status");
     }
@@ -232,7 +232,9 @@ task<figures> many(const parameters& given) {
 
     const stopwatch watch;
     std::vector<async_process> children;
-    for (std::size_t i = 0; i < count; ++i) children.emplace_back(program);
+    std::vector<starting> starts;
+    for (std::size_t i = 0; i < count; ++i) starts.push_back(start(program));
+    for (starting& one : starts) children.push_back(co_await one);
     const double descriptors = open_descriptors() - descriptors_before;
     for (async_process& child : children) child.close_stdin();
     std::vector<task<>> ends;

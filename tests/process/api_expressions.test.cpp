@@ -56,6 +56,26 @@ TEST_CASE("a process made of temporaries within a co_await", "[process]") {
     run_in_time(talk());
 }
 
+TEST_CASE("a start of temporaries within a co_await", "[process]") {
+    const nothing_leaks check;
+    const auto talk = []() -> task<> {
+        const std::string expected = child("echo_args") + '\0' + long_word('a') + '\0';
+        async_process p = co_await start(command(child("echo_args"), long_word('a')));
+        const std::string out = co_await p.read_stdout();
+        CHECK(out == expected);
+        const std::string again =
+            co_await (co_await start(command(child("echo_args")).arg(long_word('a')).cwd("/"))).read_stdout();
+        CHECK(again == expected);
+        auto both = co_await when_all(start(command(child("exit_with"), std::string(100, '0') + "3")),
+                                      start(command(child("exit_with"), std::string(100, '0') + "4")));
+        const exit_status third = co_await std::get<0>(both).wait();
+        const exit_status fourth = co_await std::get<1>(both).wait();
+        CHECK(third == exit_status::exited(3));
+        CHECK(fourth == exit_status::exited(4));
+    };
+    run_in_time(talk());
+}
+
 TEST_CASE("a command built in place with all its verbs", "[process]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {

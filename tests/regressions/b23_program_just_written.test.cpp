@@ -7,7 +7,7 @@
 // Root cause: another thread forked while the file was open for writing; the copy of the descriptor lives until that
 // child executes its own program. Nobody has done anything wrong.
 // Reports: golang/go #22220, #22315 (Tailscale).
-// Why not here: our own children exist for microseconds before they execute (CLONE_VFORK), and detail::spawn_patiently
+// Why not here: our own children exist for microseconds before they execute (CLONE_VFORK), and detail::spawn
 // tries again, up to five times within 16 ms, since no program has run; whoever forks otherwise is beyond our reach.
 #include <fcntl.h>
 #include <signal.h>

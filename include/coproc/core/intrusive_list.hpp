@@ -59,6 +59,8 @@ public:
     [[nodiscard]] bool empty() const noexcept { return !head_.linked(); }
     void push_back(T& node) noexcept { static_cast<list_node&>(node).insert_before(head_); }
 
+    /// The list must not be empty.
+    [[nodiscard]] T& front() noexcept { return static_cast<T&>(*head_.next_); }
     /// Unlinks the first; the list must not be empty.
     T& pop_front() noexcept {
         auto& first = static_cast<T&>(*head_.next_);

@@ -11,17 +11,17 @@ class stream_name {
 public:
     constexpr stream_name() noexcept = default;
     /// `program` must outlive the stream.
-    constexpr stream_name(const char* role, const std::string& program) noexcept : role_(role), program_(&program) {}
+    constexpr stream_name(const char* role, const char* program) noexcept : role_(role), program_(program) {}
 
     [[nodiscard]] std::string to_string() const {
         std::string text = role_;
-        if (program_ != nullptr) text.append(" of ").append(*program_);
+        if (program_ != nullptr) text.append(" of ").append(program_);
         return text;
     }
 
 private:
     const char* role_ = "stream";
-    const std::string* program_ = nullptr;
+    const char* program_ = nullptr;
 };
 
 } // namespace coproc

@@ -12,6 +12,7 @@
 // Nothing is resumed while a batch is translated, so no event of it can find its target gone: a coroutine that is
 // resumed may destroy any other, and what is destroyed has left the ready list.
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <coroutine>
@@ -36,6 +37,11 @@ namespace coproc {
 /// resumed.
 struct waiter : list_node {
     std::coroutine_handle<> coroutine;
+};
+
+/// A coroutine that waits for a child to leave our memory.
+struct launch_waiter : waiter {
+    const platform::launch* launch = nullptr;
 };
 
 /// Whoever is told about a descriptor or about a child's exit.
@@ -211,6 +217,15 @@ public:
     /// Changes with every turn.
     [[nodiscard]] std::uint64_t turn_number() const noexcept { return turn_number_; }
 
+    /// Resumes it once its child has left. No event tells of that, so every turn looks, and meanwhile the loop sleeps
+    /// only on the first of them, for a moment at a time.
+    void schedule_when_left(launch_waiter& w) noexcept {
+        launching_.push_back(w);
+        if (!in_turn_) sync_alarm_exactly();
+    }
+    /// Where children live until they have left.
+    [[nodiscard]] platform::launch_slots& launch_slots() noexcept { return launch_slots_; }
+
     /// Has it told when the loop ends, unless it is destroyed before.
     void adopt(loop_resident& resident) noexcept { residents_.push_back(resident); }
 
@@ -311,16 +326,41 @@ private:
         ++turn_number_;
         nudged_ = false;
         if (timers_.earliest() < armed_) set_alarm(timers_.earliest());
-        const bool idle = nothing_ready() && posted_.load(std::memory_order_acquire) == nullptr;
-        const bool alarm_rang = backend_.wait(
-            may_block && idle, [this](std::uint64_t tag, platform::readiness what) { dispatch(tag, what); });
+        look_at_launches();
+        const bool may_sleep = may_block && is_idle();
+        const bool alarm_rang =
+            backend_.wait(may_sleep && launching_.empty(),
+                          [this](std::uint64_t tag, platform::readiness what) { dispatch(tag, what); });
         if (alarm_rang) armed_ = platform::clock::time_point::max(); // it may be a little early, and rings only once
+        else if (may_sleep && !launching_.empty() && is_idle()) sleep_on_launch();
         call_again();
         ring_due_timers();
         call_posted();
         resume_ready();
     }
 
+    void look_at_launches() noexcept {
+        if (launching_.empty()) return;
+        intrusive_list<launch_waiter> all;
+        all.take(launching_);
+        while (!all.empty()) {
+            launch_waiter& w = all.pop_front();
+            if (w.launch->has_left()) ready_.push_back(w);
+            else launching_.push_back(w);
+        }
+    }
+    // The kernel's queue is not heard meanwhile, so not for long; but a program that is in memory takes less.
+    void sleep_on_launch() noexcept {
+        const platform::clock::time_point next = timers_.earliest();
+        const platform::clock::duration until_then =
+            next == platform::clock::time_point::max() ? launch_interval : next - platform::clock::now();
+        launching_.front().launch->sleep(std::min(until_then, launch_interval));
+        look_at_launches();
+    }
+
+    [[nodiscard]] bool is_idle() const noexcept {
+        return nothing_ready() && posted_.load(std::memory_order_acquire) == nullptr;
+    }
     [[nodiscard]] bool nothing_ready() const noexcept {
         return ready_.empty() && resuming_.empty() && again_.empty() && due_ == nullptr;
     }
@@ -372,8 +412,11 @@ private:
         while (!resuming_.empty()) resuming_.pop_front().coroutine.resume();
     }
 
+    // For whoever polls the loop's handle, a launch is a thing to come back for.
     void sync_alarm_exactly() noexcept {
-        if (timers_.earliest() != armed_ && !in_a_fork()) set_alarm(timers_.earliest());
+        platform::clock::time_point next = timers_.earliest();
+        if (!launching_.empty()) next = std::min(next, platform::clock::now() + launch_interval);
+        if (next != armed_ && !in_a_fork()) set_alarm(next);
     }
     void set_alarm(platform::clock::time_point when) noexcept {
         armed_ = when;
@@ -422,11 +465,15 @@ private:
         }
     }
 
+    static constexpr platform::clock::duration launch_interval = std::chrono::microseconds(200);
+
     platform::backend backend_;
+    platform::launch_slots launch_slots_;
     intrusive_list<waiter> ready_; // for the next turn
     intrusive_list<waiter>
         resuming_; // for this one; empty between turns, unless a coroutine's promise let an exception out
     intrusive_list<event_target> again_;
+    intrusive_list<launch_waiter> launching_;
     timer_heap timers_;
     platform::clock::time_point armed_ = platform::clock::time_point::max(); // when the backend's alarm rings
     std::vector<place> targets_;

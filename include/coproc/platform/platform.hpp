@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // The choice of the operating system's parts, made once, here. The names above this floor: `platform::backend`,
-// `platform::child` and `platform::spawn`.
+// `platform::child`, `platform::spawn` and `platform::launch`.
 
 #if defined(COPROC_BACKEND_KQUEUE) || !defined(__linux__)
 #include "kqueue.hpp"
@@ -11,8 +11,10 @@
 #endif
 
 #if defined(__linux__)
+#include "launch_linux.hpp"
 #include "spawn_linux.hpp"
 #else
+#include "launch_bsd.hpp"
 #include "spawn_posix.hpp"
 #endif
 

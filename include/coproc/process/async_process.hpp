@@ -27,88 +27,15 @@
 #include "../io/stream_group.hpp"
 #include "../io/stream_reader.hpp"
 #include "../io/stream_writer.hpp"
-#include "child_watch.hpp"
 #include "command.hpp"
 #include "process_error.hpp"
+#include "process_state.hpp"
 #include "result.hpp"
 #include "spawn.hpp"
 #include "stop.hpp"
 #include "streams.hpp"
 
 namespace coproc {
-namespace detail {
-
-struct stream_set {
-    explicit stream_set(event_loop& loop) noexcept : in(loop), out(loop), err(loop) {}
-    stream_writer in;
-    stream_reader out, err;
-};
-
-// What stays in one place while the async_process is moved about, and what the loop inherits when it is destroyed.
-class process_state final : public child_watch {
-public:
-    process_state(const command& c, const streams& given, event_loop& loop)
-        : child_watch(loop, c.on_destroy()), program(c.program()), command_line(c.to_string()), own(loop),
-          in(given.in() != nullptr ? *given.in() : own.in), out(given.out() != nullptr ? *given.out() : own.out),
-          err(given.err() != nullptr ? *given.err() : own.err) {
-        if (given.in() != nullptr) check_free(c, 0, in);
-        if (given.out() != nullptr) check_free(c, 1, out);
-        if (given.err() != nullptr) check_free(c, 2, err);
-        if (given.out() != nullptr && given.out() == given.err()) {
-            throw usage_error("one reader cannot have both stdout and stderr: merge them by stdio::to_out");
-        }
-    }
-
-    /// From here on the program runs, so nothing may fail.
-    void start(spawned made) noexcept {
-        child_watch::start(std::move(made.child));
-        connect(in, std::move(made.ours[0]), 0);
-        connect(out, std::move(made.ours[1]), 1);
-        connect(err, std::move(made.ours[2]), 2);
-    }
-
-    void close_streams() noexcept override {
-        own.in.abort();
-        own.out.close();
-        own.err.close();
-        // The user's own live on; from here they may go at any time.
-        if (std::exchange(piped[0], false)) in.leave_group();
-        if (std::exchange(piped[1], false)) out.leave_group();
-        if (std::exchange(piped[2], false)) err.leave_group();
-    }
-
-    std::string program;
-    std::string command_line;
-    stream_group group;
-    stream_set own; // those in use, where the user gave none
-    stream_writer& in;
-    stream_reader &out, &err;
-    bool piped[3] = {};
-
-private:
-    template <class Stream>
-    void check_free(const command& c, std::size_t number, const Stream& stream) const {
-        const auto refuse = [&](std::string_view why) {
-            throw usage_error(concat({"the stream given for ", stdio_names[number], " of ", program, " ", why}));
-        };
-        const std::optional<stdio>& said = c.stdio_of(number);
-        if (said && !said->is(stdio::pipe)) refuse("has no pipe: the command says something else");
-        if (&stream.loop() != &loop()) refuse("belongs to another event_loop");
-        if (stream.in_group()) refuse("is in use by another child");
-        if (stream.is_open()) refuse("is still open: use it up, or close() it");
-    }
-
-    template <class Stream>
-    void connect(Stream& stream, unique_fd fd, std::size_t number) noexcept {
-        if (!fd) return;
-        stream.open(std::move(fd));
-        stream.join(group, {stdio_names[number], program});
-        piped[number] = true;
-    }
-};
-
-} // namespace detail
-
 /// Whether a signal was sent. It has been when the call returns; awaiting that is allowed and does nothing.
 class signal_sent {
 public:
@@ -224,7 +151,7 @@ public:
     /// Since the start, up to now or to when it was reaped.
     [[nodiscard]] platform::clock::duration elapsed() const { return state().elapsed(); }
     /// As a shell would read it.
-    [[nodiscard]] const std::string& command_line() const { return state().command_line; }
+    [[nodiscard]] const std::string& command_line() const { return state().command_line(); }
 
     // ---- streams ----
 
@@ -235,20 +162,16 @@ public:
     [[nodiscard]] stream_reader& err() const { return piped(2).err; }
 
 private:
-    struct abandon {
-        void operator()(detail::process_state* state) const noexcept {
-            state->close_streams();
-            state->abandon();
-        }
-    };
+    friend class starting;
 
-    static std::unique_ptr<detail::process_state, abandon> start(const command& c, const streams& own,
-                                                                 event_loop& loop) {
-        auto state =
-            std::make_unique<detail::process_state>(c, own, loop); // all that it needs, before the program runs
-        state->start(detail::spawn(c, stdio::pipe));
-        return std::unique_ptr<detail::process_state, abandon>(state.release());
+    static detail::process_owner start(const command& c, const streams& own, event_loop& loop) {
+        detail::process_owner made(new detail::process_state(c, own, loop));
+        detail::preparation all(c, stdio::pipe);
+        made->start(detail::spawn(all.plan(), made->program())); // from here on the program runs, so nothing may fail
+        made->connect(all.fds());
+        return made;
     }
+    explicit async_process(detail::process_owner state) noexcept : state_(std::move(state)) {}
 
     [[nodiscard]] detail::process_state& state() const {
         if (!state_) throw usage_error("an async_process that was moved from was used");
@@ -259,7 +182,7 @@ private:
         if (s.piped[number]) return s;
         std::string message = detail::stdio_names[number];
         throw usage_error(
-            message.append(" of ").append(s.program).append(" is not piped: say stdio::pipe, or nothing"));
+            message.append(" of ").append(s.program()).append(" is not piped: say stdio::pipe, or nothing"));
     }
 
     static task<result> communicate(detail::process_state& s, std::string input) {
@@ -284,7 +207,7 @@ private:
         if (s.piped[2]) r.err = co_await s.err.read_all();
         r.usage = s.ended()->usage;
         r.elapsed = s.elapsed();
-        r.command_line = s.command_line;
+        r.command_line = s.command_line();
         co_return r;
     }
     static task<> feed(stream_writer& in, std::string input) {
@@ -295,7 +218,7 @@ private:
         }
     }
 
-    std::unique_ptr<detail::process_state, abandon> state_;
+    detail::process_owner state_;
 };
 
 } // namespace coproc

@@ -129,6 +129,7 @@ struct stream_ends {
 class stdio_setup {
 public:
     stdio_setup(const command& c, const stdio& unset) {
+        require_open(c);
         for (std::size_t number = 0; number < 3; ++number) {
             const std::optional<stdio>& said = c.stdio_of(number);
             ends_[number] = open_stream(c, number, said ? *said : unset);
@@ -138,6 +139,7 @@ public:
     }
 
     [[nodiscard]] int source(std::size_t number) const noexcept { return ends_[number].source; }
+    /// Our end of a pipe; empty if it is none.
     [[nodiscard]] unique_fd take_ours(std::size_t number) noexcept { return std::move(ends_[number].ours); }
 
 private:
@@ -183,6 +185,25 @@ public:
 private:
     std::vector<unique_fd> raised_;
     std::vector<platform::passed_fd> list_;
+};
+
+// ---- all of them ----
+
+class child_fds {
+public:
+    /// Throws spawn_error.
+    child_fds(const command& c, const stdio& unset) : streams_(c, unset), passed_(c) {}
+
+    void describe(platform::spawn_plan& plan) const noexcept {
+        for (std::size_t number = 0; number < 3; ++number) plan.stdio[number] = streams_.source(number);
+        plan.passed = passed_.data();
+        plan.passed_count = passed_.size();
+    }
+    [[nodiscard]] unique_fd take_ours(std::size_t number) noexcept { return streams_.take_ours(number); }
+
+private:
+    stdio_setup streams_;
+    passed_fds passed_;
 };
 
 } // namespace coproc::detail

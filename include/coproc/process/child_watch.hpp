@@ -30,11 +30,17 @@ public:
     child_watch(const child_watch&) = delete;
     child_watch& operator=(const child_watch&) = delete;
 
-    /// It runs from now on.
+    /// There is a child from now on.
     void start(platform::child child) noexcept {
         child_ = std::move(child);
         started_at_ = platform::clock::now();
         loop_->adopt(*this);
+    }
+    /// There is none again: no program has run, and it is ending by itself. Nobody may wait.
+    void forget_failed() noexcept {
+        forget();
+        loop_resident::unlink();
+        static_cast<void>(std::exchange(child_, {}).reap());
     }
 
     [[nodiscard]] bool reaped() const noexcept { return ended_.has_value(); }
@@ -71,9 +77,10 @@ public:
         if (reaped()) mine.schedule(w); // the watch itself found it ended
     }
 
-    /// Its owner is gone. The loop reaps it, and then it destroys itself.
+    /// Its owner is gone. The loop reaps the child, if there is one; then it destroys itself.
     void abandon() noexcept {
-        if (reaped() || loop_ == nullptr || in_a_fork()) return delete this;
+        const bool never_started = child_.pid() < 0;
+        if (never_started || reaped() || loop_ == nullptr || in_a_fork()) return delete this;
         abandoned_ = true;
         if (!on_destroy_.detaches()) {
             child_.send_signal(on_destroy_.grace() > platform::clock::duration::zero() ? SIGTERM : SIGKILL);

@@ -231,11 +231,17 @@ public:
     [[nodiscard]] const destroy& on_destroy() const noexcept { return on_destroy_; }
 
     /// Program and arguments in one line, which a shell would read back as the same words.
-    [[nodiscard]] std::string to_string() const {
-        std::string line =
-            detail::is_reserved(program_) ? detail::concat({"'", program_, "'"}) : shell_quoted(program_);
-        for (const std::string& a : args_) line.append(" ").append(shell_quoted(a));
-        return line;
+    [[nodiscard]] std::string to_string() const { return detail::to_command_line(words()); }
+
+    /// Program and arguments, a NUL between each two of them.
+    [[nodiscard]] std::string words() const {
+        std::size_t size = program_.size();
+        for (const std::string& a : args_) size += 1 + a.size();
+        std::string all;
+        all.reserve(size);
+        all += program_;
+        for (const std::string& a : args_) all.append(1, '\0').append(a);
+        return all;
     }
 
 private:

@@ -27,12 +27,6 @@
 
 namespace coproc::detail {
 
-/// A child, and our ends of its pipes; empty where there is none.
-struct spawned {
-    platform::child child;
-    std::array<unique_fd, 3> ours;
-};
-
 // ---- the program ----
 
 [[nodiscard]] inline std::string working_directory() {
@@ -45,30 +39,60 @@ struct spawned {
     return path;
 }
 
-[[nodiscard]] inline std::string file_of(const command& c) {
-    const std::string& program = c.program();
-    if (program.find('/') != std::string::npos) {
+/// The file that a command executes. Its name is the command's own where that is a path already.
+class program_file {
+public:
+    explicit program_file(const command& c) : name_(c.program().c_str()) {
+        const std::string& program = c.program();
+        if (program.find('/') == std::string::npos) use(search(c));
         // Relative to our directory, so it has to be made absolute if the child is to be in another one when it
         // executes it.
-        if (c.cwd().empty() || program.starts_with('/')) return program;
-        return concat({working_directory(), "/", program});
+        else if (!c.cwd().empty() && !program.starts_with('/')) use(concat({working_directory(), "/", program}));
     }
-    const std::optional<std::string_view> path = environment_block::search_path(c);
-    found_program found = find_program(program, path ? std::string(*path) : default_search_path());
-    if (found.error != 0) {
-        throw spawn_error(spawn_stage::exec, program, "exec failed", {found.error, std::system_category()});
-    }
-    return std::move(found.path);
-}
+    program_file(const program_file&) = delete;
+    program_file& operator=(const program_file&) = delete;
 
-[[nodiscard]] inline std::vector<char*> argument_vector(const command& c) {
-    std::vector<char*> argv;
-    argv.reserve(c.args().size() + 2);
-    argv.push_back(const_cast<char*>(c.arg0().c_str())); // execve(2) does not change them
-    for (const std::string& a : c.args()) argv.push_back(const_cast<char*>(a.c_str()));
-    argv.push_back(nullptr);
-    return argv;
-}
+    [[nodiscard]] const char* name() const noexcept { return name_; }
+
+private:
+    void use(std::string path) {
+        made_ = std::move(path);
+        name_ = made_.c_str();
+    }
+
+    static std::string search(const command& c) {
+        const std::optional<std::string_view> path = environment_block::search_path(c);
+        found_program found = find_program(c.program(), path ? std::string(*path) : default_search_path());
+        if (found.error == 0) return std::move(found.path);
+        throw spawn_error(spawn_stage::exec, c.program(), "exec failed", {found.error, std::system_category()});
+    }
+
+    std::string made_;
+    const char* name_;
+};
+
+/// The words as execve(2) takes them, which does not change them. Few of them allocate nothing.
+class argument_vector {
+public:
+    explicit argument_vector(const command& c) {
+        const std::size_t size = c.args().size() + 2;
+        if (size > few_.size()) many_.resize(size);
+        char** next = many_.empty() ? few_.data() : many_.data();
+        first_ = next;
+        *next++ = const_cast<char*>(c.arg0().c_str());
+        for (const std::string& a : c.args()) *next++ = const_cast<char*>(a.c_str());
+        *next = nullptr;
+    }
+    argument_vector(const argument_vector&) = delete;
+    argument_vector& operator=(const argument_vector&) = delete;
+
+    [[nodiscard]] char* const* get() const noexcept { return first_; }
+
+private:
+    std::array<char*, 32> few_; // NOLINT(cppcoreguidelines-pro-type-member-init): what is used is set
+    std::vector<char*> many_;
+    char** first_ = nullptr;
+};
 
 // ---- identity ----
 
@@ -88,23 +112,54 @@ struct spawned {
 
 // ---- all of it ----
 
+/// Everything that a start needs and that could be wanting. The command must live as long.
+class preparation {
+public:
+    /// `unset` is what a stream is that the command says nothing of. Throws spawn_error; std::bad_alloc.
+    preparation(const command& c, const stdio& unset)
+        : file_(c), arguments_(c), environment_(c), identity_(identity_of(c)), fds_(c, unset) {
+        plan_.path = file_.name();
+        plan_.argv = arguments_.get();
+        plan_.envp = environment_.get();
+        plan_.cwd = c.cwd().empty() ? nullptr : c.cwd().c_str();
+        fds_.describe(plan_);
+        plan_.as = identity_ ? &*identity_ : nullptr;
+        plan_.inherit_signals = c.inherits_signals();
+    }
+    preparation(const preparation&) = delete;
+    preparation& operator=(const preparation&) = delete;
+
+    [[nodiscard]] const platform::spawn_plan& plan() const noexcept { return plan_; }
+    /// Those of the child close when it is destroyed; its child has copies.
+    [[nodiscard]] child_fds& fds() noexcept { return fds_; }
+
+private:
+    program_file file_;
+    argument_vector arguments_;
+    environment_block environment_;
+    std::optional<platform::identity> identity_;
+    child_fds fds_;
+    platform::spawn_plan plan_;
+};
+
+// ---- how it went ----
+
 /// A script's interpreter that is missing makes execve(2) say ENOENT of the script.
-[[nodiscard]] inline std::string describe_exec(const std::string& file, int error) {
-    if (error != ENOENT || ::access(file.c_str(), F_OK) != 0) return "exec failed";
+[[nodiscard]] inline std::string describe_exec(const char* file, int error) {
+    if (error != ENOENT || ::access(file, F_OK) != 0) return "exec failed";
     return concat({"exec failed, the interpreter that ", in_quotes(file), " names is missing"});
 }
 
-[[nodiscard]] inline std::string describe(const platform::spawn_outcome& outcome, const command& c,
-                                          const std::string& file) {
+[[nodiscard]] inline std::string describe(const platform::spawn_outcome& outcome, const platform::spawn_plan& plan) {
     switch (outcome.stage) {
     case spawn_stage::pipe: return "making a pipe failed";
     case spawn_stage::redirect: return "placing stdin, stdout and stderr failed";
-    case spawn_stage::cwd: return concat({"changing to the directory ", in_quotes(c.cwd()), " failed"});
+    case spawn_stage::cwd: return concat({"changing to the directory ", in_quotes(plan.cwd), " failed"});
     case spawn_stage::identity: return "taking another identity failed";
     case spawn_stage::fork: return "creating a process failed";
     case spawn_stage::exec: break;
     }
-    return describe_exec(file, outcome.error);
+    return describe_exec(plan.path, outcome.error);
 }
 
 /// Short of processes for a moment; or the program has just been written, and a child that another thread is starting
@@ -114,46 +169,23 @@ struct spawned {
            (outcome.stage == spawn_stage::exec && outcome.error == ETXTBSY);
 }
 
-/// Tried again up to five times within 16 ms where that may help: no program has run.
-[[nodiscard]] inline platform::spawn_outcome spawn_patiently(const platform::spawn_plan& plan, platform::child& child) {
+[[noreturn]] inline void throw_failure(const platform::spawn_outcome& outcome, const platform::spawn_plan& plan,
+                                       const char* program) {
+    throw spawn_error(outcome.stage, program, describe(outcome, plan), {outcome.error, std::system_category()});
+}
+
+/// Starts the program and waits until it runs. Tried again up to five times within 16 ms where that may help: no
+/// program has run. Throws spawn_error.
+[[nodiscard]] inline platform::child spawn(const platform::spawn_plan& plan, const char* program) {
+    platform::child child;
     platform::spawn_outcome outcome = platform::spawn(plan, child);
     for (long pause = 500'000; may_pass(outcome) && pause <= 8'000'000; pause *= 2) {
         const timespec time{0, pause};
         ::nanosleep(&time, nullptr);
         outcome = platform::spawn(plan, child);
     }
-    return outcome;
-}
-
-/// `unset` is what a stream is that the command says nothing of. Throws spawn_error; std::bad_alloc.
-[[nodiscard]] inline spawned spawn(const command& c, const stdio& unset) {
-    const std::string file = file_of(c);
-    const std::vector<char*> argv = argument_vector(c);
-    const environment_block environment(c);
-    const std::optional<platform::identity> identity = identity_of(c);
-    require_open(c);
-    stdio_setup streams(c, unset);
-    const passed_fds passed(c);
-
-    platform::spawn_plan plan;
-    plan.path = file.c_str();
-    plan.argv = argv.data();
-    plan.envp = environment.get();
-    plan.cwd = c.cwd().empty() ? nullptr : c.cwd().c_str();
-    for (std::size_t number = 0; number < 3; ++number) plan.stdio[number] = streams.source(number);
-    plan.passed = passed.data();
-    plan.passed_count = passed.size();
-    plan.as = identity ? &*identity : nullptr;
-    plan.inherit_signals = c.inherits_signals();
-
-    spawned made;
-    const platform::spawn_outcome outcome = spawn_patiently(plan, made.child);
-    if (outcome.error != 0) {
-        throw spawn_error(outcome.stage, c.program(), describe(outcome, c, file),
-                          {outcome.error, std::system_category()});
-    }
-    for (std::size_t number = 0; number < 3; ++number) made.ours[number] = streams.take_ours(number);
-    return made;
+    if (outcome.error == 0) return child;
+    throw_failure(outcome, plan, program);
 }
 
 } // namespace coproc::detail

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "../core/concat.hpp"
 #include "../core/error.hpp"
 
 namespace coproc {
@@ -66,4 +67,21 @@ template <word T>
     return out;
 }
 
+namespace detail {
+
+/// Words, a NUL between each two of them, as a line that a shell reads back as the same words.
+[[nodiscard]] inline std::string to_command_line(std::string_view words) {
+    std::string line;
+    for (bool more = true; more;) {
+        const std::size_t end = words.find('\0');
+        const std::string_view one = words.substr(0, end);
+        if (!line.empty()) line.append(" ").append(shell_quoted(one));
+        else line = is_reserved(one) ? concat({"'", one, "'"}) : shell_quoted(one);
+        more = end != std::string_view::npos;
+        if (more) words.remove_prefix(end + 1);
+    }
+    return line;
+}
+
+} // namespace detail
 } // namespace coproc

@@ -1,0 +1,111 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+//
+// process_state: what stays in one place while an async_process is moved about, and what the loop inherits when that is
+// destroyed: the child, its streams, its words.
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "../core/concat.hpp"
+#include "../core/error.hpp"
+#include "../io/stream_group.hpp"
+#include "../io/stream_reader.hpp"
+#include "../io/stream_writer.hpp"
+#include "child_fds.hpp"
+#include "child_watch.hpp"
+#include "command.hpp"
+#include "streams.hpp"
+
+namespace coproc::detail {
+
+struct stream_set {
+    explicit stream_set(event_loop& loop) noexcept : in(loop), out(loop), err(loop) {}
+    stream_writer in;
+    stream_reader out, err;
+};
+
+class process_state final : public child_watch {
+public:
+    process_state(const command& c, const streams& given, event_loop& loop)
+        : child_watch(loop, c.on_destroy()), own(loop), in(given.in() != nullptr ? *given.in() : own.in),
+          out(given.out() != nullptr ? *given.out() : own.out), err(given.err() != nullptr ? *given.err() : own.err),
+          words_(c.words()) {
+        if (given.in() != nullptr) check_free(c, 0, in);
+        if (given.out() != nullptr) check_free(c, 1, out);
+        if (given.err() != nullptr) check_free(c, 2, err);
+        if (given.out() != nullptr && given.out() == given.err()) {
+            throw usage_error("one reader cannot have both stdout and stderr: merge them by stdio::to_out");
+        }
+    }
+
+    /// The program runs, and these are our ends of its pipes.
+    void connect(child_fds& fds) noexcept {
+        connect(in, fds.take_ours(0), 0);
+        connect(out, fds.take_ours(1), 1);
+        connect(err, fds.take_ours(2), 2);
+    }
+
+    void close_streams() noexcept override {
+        own.in.abort();
+        own.out.close();
+        own.err.close();
+        // The user's own live on; from here they may go at any time.
+        if (std::exchange(piped[0], false)) in.leave_group();
+        if (std::exchange(piped[1], false)) out.leave_group();
+        if (std::exchange(piped[2], false)) err.leave_group();
+    }
+
+    [[nodiscard]] const char* program() const noexcept { return words_.c_str(); }
+    /// Put together when first asked for.
+    [[nodiscard]] const std::string& command_line() {
+        if (command_line_.empty()) command_line_ = to_command_line(words_);
+        return command_line_;
+    }
+
+    platform::launch launching; // if nobody has waited for its start
+    stream_group group;
+    stream_set own; // those in use, where the user gave none
+    stream_writer& in;
+    stream_reader &out, &err;
+    bool piped[3] = {};
+
+private:
+    template <class Stream>
+    void check_free(const command& c, std::size_t number, const Stream& stream) const {
+        const auto refuse = [&](std::string_view why) {
+            throw usage_error(concat({"the stream given for ", stdio_names[number], " of ", program(), " ", why}));
+        };
+        const std::optional<stdio>& said = c.stdio_of(number);
+        if (said && !said->is(stdio::pipe)) refuse("has no pipe: the command says something else");
+        if (&stream.loop() != &loop()) refuse("belongs to another event_loop");
+        if (stream.in_group()) refuse("is in use by another child");
+        if (stream.is_open()) refuse("is still open: use it up, or close() it");
+    }
+
+    template <class Stream>
+    void connect(Stream& stream, unique_fd fd, std::size_t number) noexcept {
+        if (!fd) return;
+        stream.open(std::move(fd));
+        stream.join(group, {stdio_names[number], program()});
+        piped[number] = true;
+    }
+
+    std::string words_; // as of command::words()
+    std::string command_line_;
+};
+
+/// The owner is gone: the streams close, the loop reaps the child.
+struct abandon {
+    void operator()(process_state* state) const noexcept {
+        state->close_streams();
+        state->abandon();
+    }
+};
+using process_owner = std::unique_ptr<process_state, abandon>;
+
+} // namespace coproc::detail

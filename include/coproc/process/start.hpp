@@ -1,0 +1,97 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+//
+// start: an async_process without stopping the thread until its program runs.
+//
+//     async_process cc = co_await start(command("cc", "-c", file));   // meanwhile other coroutines run
+
+#include <coroutine>
+#include <exception>
+#include <optional>
+#include <utility>
+
+#include "../core/error.hpp"
+#include "../loop/event_loop.hpp"
+#include "../platform/platform.hpp"
+#include "async_process.hpp"
+#include "child_fds.hpp"
+#include "command.hpp"
+#include "process_state.hpp"
+#include "spawn.hpp"
+#include "streams.hpp"
+
+namespace coproc {
+
+/// What `start` yields; awaited once. Destroyed before that, or while somebody waits, it deals with the child as the
+/// command's `on_destroy` says.
+class [[nodiscard]] starting : launch_waiter {
+public:
+    starting(starting&&) noexcept = default;
+
+    bool await_ready() const noexcept { return state_->launching.has_left(); }
+    void await_suspend(std::coroutine_handle<> handle) {
+        coroutine = handle;
+        launch = &state_->launching;
+        state_->loop().schedule_when_left(*this);
+    }
+    async_process await_resume() {
+        if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+        const platform::spawn_outcome outcome = state_->launching.outcome();
+        if (outcome.error != 0) start_again(outcome);
+        // The child's end here, or their readers would wait for us.
+        std::optional<detail::child_fds> fds = std::exchange(fds_, std::nullopt);
+        state_->connect(*fds);
+        return async_process(std::move(state_));
+    }
+
+private:
+    friend starting start(const command&, const streams&, event_loop&);
+
+    starting(const command& c, const streams& own, event_loop& loop) : state_(new detail::process_state(c, own, loop)) {
+        try {
+            begin(c, loop);
+        } catch (const spawn_error&) {
+            failure_ = std::current_exception(); // there is one place where it is told
+        }
+    }
+
+    void begin(const command& c, event_loop& loop) {
+        detail::preparation all(c, stdio::pipe);
+        platform::child child;
+        if (!state_->launching.begin(loop.launch_slots(), all.plan(), child)) {
+            child = detail::spawn(all.plan(), state_->program());
+        }
+        state_->start(std::move(child));
+        fds_ = std::move(all.fds());
+    }
+
+    // No program has run. Where the reason may pass, the way that waits is tried; it throws if that fails, too.
+    void start_again(const platform::spawn_outcome& outcome) {
+        const platform::spawn_plan& plan = state_->launching.plan();
+        state_->forget_failed();
+        if (!detail::may_pass(outcome)) detail::throw_failure(outcome, plan, state_->program());
+        state_->start(detail::spawn(plan, state_->program()));
+    }
+
+    detail::process_owner state_;
+    std::optional<detail::child_fds> fds_; // the child's are kept until it is known that none has to be made again
+    std::exception_ptr failure_;
+};
+
+/// Starts the command as the constructor of async_process does, but does not wait for the program: while the kernel
+/// loads it, perhaps on another processor, this thread goes on. `co_await` completes when the program runs. With many
+/// children at once that is about twice as fast; for one that nobody else waits for it makes no difference.
+///
+/// `co_await` throws spawn_error, and then no program has run; the call throws what else the constructor throws. Where
+/// a child cannot be made in this way (other systems than Linux, Linux before 5.5, seccomp, a change of identity, 64
+/// under way already), the program runs when the call returns.
+///
+/// The command need not outlive the call; the loop must outlive what it yields.
+[[nodiscard]] inline starting start(const command& c, const streams& own, event_loop& loop = event_loop::current()) {
+    return {c, own, loop};
+}
+[[nodiscard]] inline starting start(const command& c, event_loop& loop = event_loop::current()) {
+    return start(c, streams(), loop);
+}
+
+} // namespace coproc

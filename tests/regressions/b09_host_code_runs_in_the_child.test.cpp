@@ -50,7 +50,7 @@ task<int> starts(int count) {
 
 } // namespace
 
-// Seen to fail: clone_child making its child by fork(); 1 == 0.
+// Seen to fail: vfork_child making its child by fork(); 1 == 0.
 TEST_CASE("handlers that a host has set for its own forks are not called", "[regression][process]") {
     const int code = in_a_fork([] {
         static std::atomic<bool> called{false}; // it might wait for a lock, and for ever

@@ -56,7 +56,7 @@ TEST_CASE("starts that fail at every step leave neither child nor descriptor", "
     }
 }
 
-// Seen to fail: clone_child giving its child SIGCHLD as its exit signal; 1 == 0.
+// Seen to fail: vfork_child giving its child SIGCHLD as its exit signal; 1 == 0.
 TEST_CASE("a host that handles SIGCHLD is not told of starts that failed", "[regression][process]") {
     const char* const way = std::getenv("COPROC_SPAWN"); // posix_spawn of glibc tells
     if (way != nullptr) return;

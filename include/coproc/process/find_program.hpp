@@ -31,13 +31,13 @@ struct found_program {
 /// `name` has no slash and is not empty.
 [[nodiscard]] inline found_program find_program(std::string_view name, std::string_view search_path) {
     int error = ENOENT;
+    std::string candidate; // its memory serves all of them
     while (!search_path.empty()) {
         const std::string_view directory = search_path.substr(0, search_path.find(':'));
         search_path.remove_prefix(std::min(directory.size() + 1, search_path.size()));
         if (!directory.starts_with('/')) continue;
 
-        std::string candidate(directory);
-        candidate.append("/").append(name);
+        candidate.assign(directory).append("/").append(name);
         struct stat file {};
         if (::stat(candidate.c_str(), &file) != 0 || !S_ISREG(file.st_mode)) continue;
         if (::access(candidate.c_str(), X_OK) == 0) return {std::move(candidate), 0};

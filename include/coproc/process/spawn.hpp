@@ -62,7 +62,8 @@ private:
 
     static std::string search(const command& c) {
         const std::optional<std::string_view> path = environment_block::search_path(c);
-        found_program found = find_program(c.program(), path ? std::string(*path) : default_search_path());
+        found_program found =
+            path ? find_program(c.program(), *path) : find_program(c.program(), default_search_path());
         if (found.error == 0) return std::move(found.path);
         throw spawn_error(spawn_stage::exec, c.program(), "exec failed", {found.error, std::system_category()});
     }

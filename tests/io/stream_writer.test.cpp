@@ -41,7 +41,7 @@ struct piped_writer {
     }
 };
 
-constexpr std::size_t large = 300000; // more than any pipe holds by default
+constexpr std::size_t large = 1'000'000; // more than a pipe holds, also one that is enlarged for bulk
 
 bool is_broken_pipe(const stream_error& e) { return e.code() == std::errc::broken_pipe; }
 

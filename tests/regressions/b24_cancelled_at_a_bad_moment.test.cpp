@@ -64,7 +64,7 @@ TEST_CASE("the end of a child and a timeout in one turn resume the waiter once",
 // Seen to fail: ~timed_wait_awaiter leaving its timer in the heap: the assertion of ~timer that it is in none.
 TEST_CASE("whatever waits for a child can be destroyed at any moment", "[regression][process]") {
     const nothing_leaks check;
-    const std::string much(200000, 'x'); // more than fits
+    const std::string much(1'000'000, 'x'); // more than fits
     const auto talk = [&]() -> task<> {
         for (int round = 0; round < 48; ++round) {
             async_process p(child("ignore_term"));

@@ -162,6 +162,7 @@ public:
         release_descriptor();
         fd_ = std::move(fd);
         buffer_.begin_again();
+        full_reads_ = 0;
         readable_ = true;
         hangup_ = false;
     }
@@ -227,6 +228,7 @@ private:
             const auto got = static_cast<std::size_t>(n);
             buffer_.commit(got);
             taken_in_turn_ += got;
+            watch_for_bulk(got);
             if (got == tail.size()) chunk_ = std::min(2 * chunk_, largest_chunk);
             // A short read has emptied the pipe, and the next byte is a new event: no need to be told EAGAIN. Not so
             // after a hang-up, whose one event has been: what follows is the end, and only read(2) will say so.
@@ -243,6 +245,15 @@ private:
         }
     } catch (const std::bad_alloc&) {
         buffer_.fail(std::make_error_code(std::errc::not_enough_memory));
+    }
+
+    // Several full pipes in a row: the child writes faster than it is read, and a larger pipe spares both of them most
+    // of their waits. Asked for once, whatever comes of it, and never for a stream that carries little: the user has
+    // only so much of pipe buffers.
+    void watch_for_bulk(std::size_t got) noexcept {
+        if (full_reads_ == full_reads_of_bulk) return;
+        full_reads_ = got >= std::size_t{platform::usual_pipe_size} ? full_reads_ + 1 : 0;
+        if (full_reads_ == full_reads_of_bulk) platform::enlarge_for_bulk(fd_.get());
     }
 
     void release_descriptor() noexcept {
@@ -330,7 +341,8 @@ private:
     [[nodiscard]] read_awaiter<void> wait_for_arrival();
 
     static constexpr std::size_t smallest_chunk = 4096;
-    static constexpr std::size_t largest_chunk = 65536;
+    static constexpr std::size_t largest_chunk = 262144;
+    static constexpr int full_reads_of_bulk = 4;
     static constexpr std::size_t most_in_turn = std::size_t{1} << 20;
 
     event_loop& loop_;
@@ -343,6 +355,7 @@ private:
     std::size_t unread_limit_ = default_unread_limit;
     std::uint64_t turn_ = 0;
     std::size_t taken_in_turn_ = 0;
+    int full_reads_ = 0;   // in a row, until there were enough
     bool readable_ = true; // a read may find something
     bool hangup_ = false;
     bool collecting_ = false;

@@ -133,7 +133,7 @@ public:
         error_ = {};
         written_ = accepted_ = 0;
         writable_ = true;
-        closing_ = false;
+        closing_ = bulk_ = false;
     }
     /// Has a descriptor.
     [[nodiscard]] bool is_open() const noexcept { return static_cast<bool>(fd_); }
@@ -188,18 +188,29 @@ private:
     // Writes from the front of `bytes` until none is left or the pipe is full.
     void push(std::string_view& bytes) noexcept {
         while (!bytes.empty() && writable_ && !error_) {
-            const ssize_t n = platform::write_without_sigpipe(fd_.get(), bytes.data(), bytes.size());
-            if (n >= 0) {
-                bytes.remove_prefix(static_cast<std::size_t>(n));
-                written_ += static_cast<std::uint64_t>(n);
-                // A partial write has filled the pipe, and the next room is a new event: no need to be told EAGAIN.
-                if (!bytes.empty() && watched_ != 0) writable_ = false;
-            } else if (errno == EAGAIN) {
-                writable_ = false;
-            } else if (errno != EINTR) {
-                fail(platform::last_error());
-            }
+            write_once(bytes);
+            if (!writable_ && bytes.size() >= std::size_t{platform::usual_pipe_size}) make_room_for_bulk();
         }
+    }
+
+    void write_once(std::string_view& bytes) noexcept {
+        const ssize_t n = platform::write_without_sigpipe(fd_.get(), bytes.data(), bytes.size());
+        if (n >= 0) {
+            bytes.remove_prefix(static_cast<std::size_t>(n));
+            written_ += static_cast<std::uint64_t>(n);
+            // A partial write has filled the pipe, and the next room is a new event: no need to be told EAGAIN.
+            if (!bytes.empty() && watched_ != 0) writable_ = false;
+        } else if (errno == EAGAIN) {
+            writable_ = false;
+        } else if (errno != EINTR) {
+            fail(platform::last_error());
+        }
+    }
+
+    // More is left than a usual pipe takes: a larger one spares us and the child most of our waits. Asked for once,
+    // whatever comes of it, and never for a stream that carries little: the user has only so much of pipe buffers.
+    void make_room_for_bulk() noexcept {
+        if (!std::exchange(bulk_, true)) writable_ = platform::enlarge_for_bulk(fd_.get());
     }
 
     // The same for bytes that `write` has not counted.
@@ -279,6 +290,7 @@ private:
     std::size_t low_water_ = default_high_water / 4;
     bool writable_ = true; // a write may find room
     bool closing_ = true;
+    bool bulk_ = false; // a larger pipe was asked for
 };
 
 class stream_writer::write_awaiter : parked_write {

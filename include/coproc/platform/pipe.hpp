@@ -45,6 +45,23 @@ struct pipe_ends {
     return ends;
 }
 
+/// What a pipe holds from birth, on Linux (pipe(7): 16 pages), and what one is worth that carries much: beyond that,
+/// with reads of up to 256 KiB, nothing is gained.
+constexpr int usual_pipe_size = 65536;
+constexpr int bulk_pipe_size = 4 * usual_pipe_size;
+
+/// Enlarges a pipe for bulk, so that its two sides need not take turns. False where that cannot be, and nothing has
+/// changed: it is no pipe, or the user has spent what he may have of pipe buffers (EPERM; pipe-user-pages-soft in
+/// pipe(7), 64 MiB). One that is smaller than usual is left alone: somebody has made it so, or that limit has.
+inline bool enlarge_for_bulk([[maybe_unused]] int fd) noexcept {
+#if defined(__linux__)
+    const int size = ::fcntl(fd, F_GETPIPE_SZ);
+    return size >= usual_pipe_size && size < bulk_pipe_size && ::fcntl(fd, F_SETPIPE_SZ, bulk_pipe_size) >= 0;
+#else
+    return false;
+#endif
+}
+
 /// Makes our end of a fresh pipe, which has no flags yet, non-blocking. False on failure, with errno.
 [[nodiscard]] inline bool set_nonblocking(const unique_fd& fresh) noexcept {
     return ::fcntl(fresh.get(), F_SETFL, O_NONBLOCK) == 0;

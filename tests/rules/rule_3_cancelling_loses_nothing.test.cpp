@@ -221,7 +221,7 @@ TEST_CASE("a drain or a close that is cancelled when it is done has lost nothing
     const auto talk = [&]() -> task<> {
         for (int i = 0; i < attempts / 4; ++i) {
             async_process p(child("cat"));
-            const std::string bytes = alphabet(300000);
+            const std::string bytes = alphabet(1'000'000);
             constexpr std::size_t little_enough = 100000; // not nothing: what is dropped would be missed
             p.in().water_marks(little_enough, little_enough);
             p.in().write(bytes);

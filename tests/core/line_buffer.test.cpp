@@ -17,10 +17,10 @@ namespace {
 
 // The next line, taken off the buffer.
 std::optional<std::string> take_line(line_buffer& buffer) {
-    const std::optional<std::size_t> newline = buffer.find_newline();
-    if (!newline) return std::nullopt;
-    std::string line(buffer.view().substr(0, *newline));
-    buffer.consume(*newline + 1);
+    const std::size_t newline = buffer.find_newline();
+    if (newline == line_buffer::npos) return std::nullopt;
+    std::string line(buffer.view().substr(0, newline));
+    buffer.consume(newline + 1);
     return line;
 }
 
@@ -51,7 +51,7 @@ TEST_CASE("what is put in at the back comes out at the front", "[core]") {
 
 TEST_CASE("a newline is counted from the front of the view", "[core]") {
     line_buffer buffer;
-    CHECK_FALSE(buffer.find_newline());
+    CHECK(buffer.find_newline() == line_buffer::npos);
     buffer.append("ab\ncd\n\nef");
     CHECK(buffer.find_newline() == 2u);
     CHECK(buffer.find_newline() == 2u); // looking takes nothing away
@@ -60,28 +60,45 @@ TEST_CASE("a newline is counted from the front of the view", "[core]") {
     buffer.consume(3);
     CHECK(buffer.find_newline() == 0u);
     buffer.consume(1);
-    CHECK_FALSE(buffer.find_newline());
+    CHECK(buffer.find_newline() == line_buffer::npos);
     CHECK(buffer.view() == "ef");
 }
 
 TEST_CASE("a search goes on where the last one stopped", "[core]") {
     line_buffer buffer;
     buffer.append("no newline yet");
-    CHECK_FALSE(buffer.find_newline());
+    CHECK(buffer.find_newline() == line_buffer::npos);
     buffer.append(" but now\n");
     CHECK(buffer.find_newline() == 22u);
     buffer.consume(3); // fewer bytes than were searched
     CHECK(buffer.find_newline() == 19u);
     buffer.consume(20); // exactly up to behind the newline
-    CHECK_FALSE(buffer.find_newline());
+    CHECK(buffer.find_newline() == line_buffer::npos);
     buffer.append("\n");
     CHECK(buffer.find_newline() == 0u);
+}
+
+TEST_CASE("a newline that was found stays found until it is taken", "[core]") {
+    line_buffer buffer;
+    buffer.append("ab\ncd\n");
+    CHECK(buffer.find_newline() == 2u);
+    buffer.append(std::string(10'000, 'x')); // moved to a larger block
+    CHECK(buffer.find_newline() == 2u);
+    buffer.consume(1); // a part of the line
+    CHECK(buffer.find_newline() == 1u);
+    buffer.consume(1);
+    CHECK(buffer.find_newline() == 0u);
+    buffer.consume(2); // the newline and a byte behind it
+    CHECK(buffer.view().substr(0, 2) == "d\n");
+    CHECK(buffer.find_newline() == 1u);
+    buffer.consume(2);
+    CHECK(buffer.find_newline() == line_buffer::npos);
 }
 
 TEST_CASE("taking bytes off the front moves the place where a search goes on", "[core]") {
     line_buffer buffer;
     buffer.append("0123456789");
-    CHECK_FALSE(buffer.find_newline());
+    CHECK(buffer.find_newline() == line_buffer::npos);
     buffer.consume(4);
     buffer.append("\n");
     CHECK(buffer.find_newline() == 6u);
@@ -129,7 +146,7 @@ TEST_CASE("a buffer that is filled while it is pinned does not grow without end"
 TEST_CASE("a pinned view stays as it is whatever comes in behind it", "[core]") {
     line_buffer buffer;
     buffer.append("first line\nsecond line\n");
-    const std::string_view first = buffer.view().substr(0, *buffer.find_newline());
+    const std::string_view first = buffer.view().substr(0, buffer.find_newline());
     buffer.consume(first.size() + 1);
     buffer.pin();
     // Grown several times over; the block that was handed out is not the one before the last only.
@@ -173,7 +190,7 @@ TEST_CASE("clearing a pinned buffer keeps what was handed out", "[core]") {
 TEST_CASE("clearing forgets the bytes and gives the memory back", "[core]") {
     line_buffer buffer;
     buffer.append(std::string(100'000, 'x'));
-    CHECK_FALSE(buffer.find_newline());
+    CHECK(buffer.find_newline() == line_buffer::npos);
     buffer.clear();
     CHECK(buffer.empty());
     CHECK(buffer.capacity() == 0u);
@@ -210,11 +227,11 @@ TEST_CASE("lines do not depend on how the bytes were cut into chunks", "[core]")
         buffer.unpin();
         held = {};
         said.clear();
-        while (const auto newline = buffer.find_newline()) {
-            held = buffer.view().substr(0, *newline);
+        for (std::size_t newline; (newline = buffer.find_newline()) != line_buffer::npos;) {
+            held = buffer.view().substr(0, newline);
             said = std::string(held);
             got.push_back(said);
-            buffer.consume(*newline + 1);
+            buffer.consume(newline + 1);
         }
         if (pick(0, 1) == 0) buffer.pin();
         else held = {}, said.clear();

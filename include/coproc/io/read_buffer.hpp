@@ -100,7 +100,7 @@ public:
         case demand::kind::some: return !empty() || d.count == 0;
         case demand::kind::arrival: return !empty();
         case demand::kind::exactly: return size() >= d.count;
-        case demand::kind::line: return line_to_read().has_value();
+        case demand::kind::line: return ordinary_line() != none || line_to_read().has_value();
         case demand::kind::delimiter: return find(d) || is_beyond_limit(d);
         case demand::kind::all: break;
         }
@@ -110,20 +110,9 @@ public:
     // What each verb does when its demand is satisfied.
 
     std::optional<std::string_view> take_line_view(demand&) {
-        const std::optional<front_line> line = line_to_read();
-        if (!line) {
-            throw_error();
-            return std::nullopt;
-        }
-        if (line->length <= limit_) return hand_out(line->length, line->whole);
-        if (policy_ == long_line::split) return hand_out(limit_, limit_); // the rest, never empty, is a line
-        if (policy_ == long_line::truncate) {
-            const std::string_view head = hand_out(limit_, limit_);
-            pass_over(line->whole - limit_, line->terminated);
-            return head;
-        }
-        pass_over(line->whole, line->terminated);
-        throw line_too_long(name(), limit_);
+        const std::size_t newline = ordinary_line();
+        if (newline == none) return take_other_line_view();
+        return hand_out(without_carriage_return(newline), newline + 1);
     }
     std::optional<std::string> take_line(demand& d) {
         const std::optional<std::string_view> line = take_line_view(d);
@@ -192,6 +181,8 @@ private:
 
     // ---- lines ----
 
+    static constexpr std::size_t none = line_buffer::npos; // no newline
+
     struct front_line {
         std::size_t length; // without its terminator; more than the limit if that is all that is known
         std::size_t whole;  // with it, as far as it has come
@@ -199,15 +190,23 @@ private:
     };
 
     [[nodiscard]] std::optional<front_line> look_at_front() noexcept {
-        if (const std::optional<std::size_t> newline = bytes_.find_newline()) {
-            const bool carriage_return = *newline != 0 && view()[*newline - 1] == '\r';
-            return front_line{*newline - (carriage_return ? 1 : 0), *newline + 1, true};
-        }
+        const std::size_t newline = bytes_.find_newline();
+        if (newline != none) return front_line{without_carriage_return(newline), newline + 1, true};
         // With the byte behind the limit and one more for the `\r` of a `\r\n`, no newline can save it.
         const bool long_already = size() >= limit_ + 2;
         const bool last = eof_ && !error_ && !empty();
         if (long_already || last) return front_line{size(), size(), false};
         return std::nullopt;
+    }
+
+    // The place of the newline, if it is not too far for any policy: nearly every line, and found at no cost but the
+    // search.
+    [[nodiscard]] std::size_t ordinary_line() noexcept {
+        const std::size_t newline = bytes_.find_newline();
+        return newline <= limit_ ? newline : none;
+    }
+    [[nodiscard]] std::size_t without_carriage_return(std::size_t length) const noexcept {
+        return length != 0 && view()[length - 1] == '\r' ? length - 1 : length;
     }
 
     // What the next read of a line will find.
@@ -218,6 +217,23 @@ private:
             line = look_at_front();
         }
         return line;
+    }
+
+    std::optional<std::string_view> take_other_line_view() {
+        const std::optional<front_line> line = line_to_read();
+        if (!line) {
+            throw_error();
+            return std::nullopt;
+        }
+        if (line->length <= limit_) return hand_out(line->length, line->whole);
+        if (policy_ == long_line::split) return hand_out(limit_, limit_); // the rest, never empty, is a line
+        if (policy_ == long_line::truncate) {
+            const std::string_view head = hand_out(limit_, limit_);
+            pass_over(line->whole - limit_, line->terminated);
+            return head;
+        }
+        pass_over(line->whole, line->terminated);
+        throw line_too_long(name(), limit_);
     }
 
     std::string_view hand_out(std::size_t length, std::size_t whole) noexcept {
@@ -233,8 +249,8 @@ private:
         passing_over_ = !terminated && !ended();
     }
     void pass_over_rest() noexcept {
-        const std::optional<std::size_t> newline = bytes_.find_newline();
-        pass_over(newline ? *newline + 1 : size(), newline.has_value());
+        const std::size_t newline = bytes_.find_newline();
+        pass_over(newline != none ? newline + 1 : size(), newline != none);
     }
 
     // ---- delimiters ----

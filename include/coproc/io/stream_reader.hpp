@@ -296,10 +296,26 @@ private:
         if (pending_is_satisfied()) loop_.schedule(*pending_);
     }
 
-    // A parked read. The reader knows it by its address.
+    // A read that waits. The reader knows it by its address.
     struct parked : waiter {
-        explicit parked(demand d) noexcept : asked(d) {}
-        demand asked;
+        parked(stream_reader& r, demand& d, std::coroutine_handle<> handle) noexcept : reader(r), asked(d) {
+            coroutine = handle;
+            reader.pending_ = this;
+            reader.watch();
+            reader.take_in(); // if this is a file, or the turn is spent, or the watch has failed
+            stay.enter(reader.group_);
+        }
+        parked(const parked&) = delete;
+        parked& operator=(const parked&) = delete;
+        ~parked() {
+            reader.pending_ = nullptr;
+            stay.leave();
+            reader.go_on_collecting();
+        }
+
+        stream_reader& reader;
+        demand& asked;
+        group_stay stay;
     };
 
     void check_free() const {
@@ -312,17 +328,15 @@ private:
         if (d.what == demand::kind::arrival) return false; // who asks for that has looked
         check_free();
         buffer_.unpin();
+        return buffer_.answers(d) || read_to_answer(d);
+    }
+    bool read_to_answer(demand& d) noexcept {
         if (watched_ == 0) readable_ = true; // without events nobody can know better: try
-        while (!buffer_.answers(d)) {
+        do {
             if (!can_read() || turn_is_spent()) return false;
             read_once();
-        }
+        } while (!buffer_.answers(d));
         return true;
-    }
-    void park(parked& p) noexcept {
-        pending_ = &p;
-        watch();
-        take_in(); // if this is a file, or the turn is spent, or the watch has failed
     }
 
     // ---- in the hands of a pump, who takes the bytes himself: no other read, and nothing is collected ----
@@ -363,46 +377,35 @@ private:
 };
 
 template <class T>
-class stream_reader::read_awaiter : parked {
+class stream_reader::read_awaiter {
 public:
-    bool await_ready() { return reader_->begin(asked); }
-    void await_suspend(std::coroutine_handle<> handle) noexcept {
-        coroutine = handle;
-        parked_ = true;
-        reader_->park(*this);
-        stay_.enter(reader_->group_);
-    }
+    bool await_ready() { return reader_->begin(asked_); }
+    void await_suspend(std::coroutine_handle<> handle) noexcept { parked_.emplace(*reader_, asked_, handle); }
     T await_resume() {
-        unpark();
+        parked_.reset();
         reader_->go_on_collecting(); // also if it never waited
         reader_->buffer_.throw_error_at_once();
-        return (reader_->buffer_.*take_)(asked);
+        return (reader_->buffer_.*take_)(asked_);
     }
 
-    read_awaiter(read_awaiter&&) noexcept = default;
-    ~read_awaiter() { unpark(); }
+    read_awaiter(read_awaiter&& other) noexcept // moved only before it is awaited
+        : reader_(other.reader_), take_(other.take_), asked_(other.asked_) {}
+    ~read_awaiter() = default;
 
 protected:
     friend stream_reader;
     using take_function = T (read_buffer::*)(demand&);
 
     read_awaiter(stream_reader& reader, demand d, take_function take) noexcept
-        : parked(d), reader_(&reader), take_(take) {}
+        : reader_(&reader), take_(take), asked_(d) {}
 
-    void look_for(std::span<const std::string_view> delimiters) noexcept { asked.delimiters = delimiters; }
+    void look_for(std::span<const std::string_view> delimiters) noexcept { asked_.delimiters = delimiters; }
 
 private:
-    void unpark() noexcept {
-        if (!std::exchange(parked_, false)) return;
-        reader_->pending_ = nullptr;
-        stay_.leave();
-        reader_->go_on_collecting();
-    }
-
     stream_reader* reader_;
     take_function take_;
-    group_stay stay_;
-    bool parked_ = false;
+    demand asked_;
+    std::optional<parked> parked_; // most reads find what they ask for, and need none
 };
 
 // Carries its delimiters, wherever it is moved before it is awaited.

@@ -4,6 +4,7 @@
 // coproc: child processes for C++20 coroutines. This list is the map of the house, from the ground floor up; a header
 // may use those above it.
 
+#include "coproc/core/block_pool.hpp"
 #include "coproc/core/concat.hpp"
 #include "coproc/core/error.hpp"
 #include "coproc/core/exit_status.hpp"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // Memory runs out: at the first allocation, at the second, and so on until everything has its memory. Whenever it is,
-// either it is told by an exception or nobody notices; nothing is left and nothing is invented.
+// either it is told by an exception or nobody notices; nothing is left and nothing is invented. And where none is
+// needed, in a steady flow, none is asked for.
 #include "support/sanitizers.hpp"
 
 #if !defined(COPROC_TEST_UNDER_TSAN) // which brings an operator new of its own, not to be replaced
@@ -12,6 +13,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -144,6 +146,86 @@ TEST_CASE("memory that runs out at any moment is an exception and leaves nothing
     sweep(stop_a_child, all_after);
     sweep(let_go_of_children, all_after);
     sweep(fail_to_start, all_after);
+}
+
+// Seen to fail: a reader that frees its block when it is dry; two thousand allocations.
+TEST_CASE("a conversation allocates nothing after its first line but long strings", "[faults][process]") {
+    const auto talk = []() -> task<> {
+        async_process p(child("cat"));
+        long before = 0;
+        const auto allocations = [&] { return failing_allocations::made - before; };
+        const auto start_counting = [&] { before = failing_allocations::made; };
+
+        const std::string shorter = "short\n"; // kept in the string itself
+        for (int i = 0; i < 1001; ++i) {
+            co_await p.write_stdin(shorter);
+            const std::optional<std::string> line = co_await p.read_line();
+            if (line != "short") FAIL("another line");
+            if (i == 0) start_counting();
+        }
+        CHECK(allocations() == 0);
+
+        const std::string longer(100, 'x');
+        const std::string line_of_it = longer + "\n";
+        start_counting();
+        for (int i = 0; i < 1000; ++i) {
+            co_await p.write_stdin(line_of_it);
+            const std::optional<std::string> line = co_await p.read_line();
+            if (line != longer) FAIL("another line");
+        }
+        CHECK(allocations() == 1000); // the strings
+
+        line_stream lines = p.stream_stdout();
+        start_counting();
+        for (int i = 0; i < 1000; ++i) {
+            co_await p.write_stdin(line_of_it);
+            const std::optional<std::string_view> line = co_await lines.next();
+            if (line != longer) FAIL("another line");
+        }
+        CHECK(allocations() == 0);
+
+        char into[200];
+        start_counting();
+        for (int i = 0; i < 1000; ++i) {
+            co_await p.write_stdin(line_of_it);
+            for (std::size_t got = 0; got < line_of_it.size();) got += co_await p.out().read_some(into);
+        }
+        CHECK(allocations() == 0);
+    };
+    run(talk());
+}
+
+TEST_CASE("a flood of lines allocates for its first megabytes and not for the others", "[faults][process]") {
+    const auto talk = []() -> task<> {
+        async_process p(child("lines"), "1000000");
+        line_stream lines = p.stream_stdout();
+        long count = 0;
+        long before = 0;
+        while (const auto line = co_await lines.next()) {
+            if (++count == 500000) before = failing_allocations::made;
+        }
+        CHECK(failing_allocations::made - before == 0);
+        CHECK(count == 1000000);
+        co_await p.wait();
+    };
+    run(talk());
+}
+
+TEST_CASE("bulk in both directions allocates for its first megabytes and not for the others", "[faults][process]") {
+    const auto talk = []() -> task<> {
+        async_process p(child("cat"));
+        const std::string block(100'000, 'x');
+        std::vector<char> into(block.size());
+        long before = 0;
+        for (int i = 0; i < 200; ++i) {
+            if (i == 100) before = failing_allocations::made;
+            // While this waits for room, what comes back is taken in; here it is taken out again.
+            co_await p.write_stdin(block);
+            for (std::size_t got = 0; got < block.size();) got += co_await p.out().read_some(into);
+        }
+        CHECK(failing_allocations::made - before == 0);
+    };
+    run(talk());
 }
 
 #endif

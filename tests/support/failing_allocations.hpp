@@ -16,6 +16,7 @@ inline thread_local long left = never; // allocations that will still succeed
 inline thread_local bool and_all_after = false;
 inline thread_local bool has_failed = false;
 inline thread_local long blocks = 0; // allocated by this thread and not freed by it
+inline thread_local long made = 0;   // allocated by this thread
 
 /// The allocation behind `count` others fails; with `all`, those behind that one as well.
 inline void fail_from(long count, bool all) noexcept {
@@ -37,7 +38,7 @@ inline void* allocate(std::size_t size) noexcept {
     }
     if (left != never) --left;
     void* const block = std::malloc(size != 0 ? size : 1);
-    if (block != nullptr) ++blocks;
+    if (block != nullptr) ++blocks, ++made;
     return block;
 }
 inline void* allocate_or_throw(std::size_t size) {

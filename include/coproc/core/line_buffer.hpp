@@ -8,19 +8,32 @@
 //
 // A byte is copied once, by read(2) into the free tail. A search for a newline looks at each byte once, however
 // the bytes were cut into chunks: where it stopped is remembered.
+//
+// The memory comes from a pool, if there is one, and goes back to it when nothing is unread and nobody looks.
 
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <memory>
-#include <new>
 #include <span>
 #include <string_view>
+#include <utility>
+
+#include "block_pool.hpp"
 
 namespace coproc {
 
 class line_buffer {
 public:
+    line_buffer() noexcept = default;
+    explicit line_buffer(std::shared_ptr<block_pool> pool) noexcept : pool_(std::move(pool)) {}
+    line_buffer(const line_buffer&) = delete;
+    line_buffer& operator=(const line_buffer&) = delete;
+    ~line_buffer() {
+        unpin();
+        clear();
+    }
+
     /// The unread bytes. Invalidated by `prepare` and `append` unless pinned, and by `clear`.
     [[nodiscard]] std::string_view view() const noexcept { return {storage_.get() + head_, size()}; }
     [[nodiscard]] std::size_t size() const noexcept { return tail_ - head_; }
@@ -41,7 +54,7 @@ public:
         commit(bytes.size());
     }
 
-    /// Takes `n` bytes off the front. Their storage stays as it is until the next `prepare`.
+    /// Takes `n` bytes off the front. Their storage stays as it is until the next `prepare` or `release_if_empty`.
     void consume(std::size_t n) noexcept {
         head_ += n;
         scanned_ = scanned_ > n ? scanned_ - n : 0;
@@ -61,26 +74,27 @@ public:
     void pin() noexcept { pinned_ = true; }
     void unpin() noexcept {
         pinned_ = false;
-        retired_.reset();
+        if (retired_) give_back(std::move(retired_), retired_capacity_);
     }
 
+    /// Gives the memory back if nothing is unread, unless it is pinned.
+    void release_if_empty() noexcept {
+        if (empty() && !is_seen()) clear();
+    }
     /// Forgets the unread bytes and gives the memory back.
     void clear() noexcept {
-        if (is_seen()) retired_ = std::move(storage_);
-        storage_.reset();
+        dispose_of_storage();
         head_ = tail_ = scanned_ = capacity_ = 0;
     }
 
 private:
-    static constexpr std::size_t smallest = 4096;
-
     // Somebody may be looking at the block that is in use. Once it is retired, the one in its place is ours to change.
     [[nodiscard]] bool is_seen() const noexcept { return pinned_ && !retired_; }
 
     void make_room(std::size_t n) {
         // Moving at most half of it, and only when it is full, keeps the cost per byte constant.
         const bool large_enough = capacity_ - size() >= n && size() <= capacity_ / 2;
-        if (!large_enough) move_to(std::max({smallest, 2 * capacity_, size() + n}));
+        if (!large_enough) move_to(block_pool::size_for(std::max(2 * capacity_, size() + n)));
         else if (is_seen()) move_to(capacity_);
         else if (!empty()) std::memmove(storage_.get(), storage_.get() + head_, size());
         tail_ = size();
@@ -88,16 +102,27 @@ private:
     }
 
     void move_to(std::size_t capacity) {
-        std::unique_ptr<char[]> larger(new char[capacity]); // not make_unique: that would clear it first
+        block_pool::block larger = pool_ ? pool_->take(capacity) : block_pool::block(new char[capacity]);
         if (!empty()) std::memcpy(larger.get(), storage_.get() + head_, size());
-        if (is_seen()) retired_ = std::move(storage_);
+        dispose_of_storage();
         storage_ = std::move(larger);
         capacity_ = capacity;
     }
 
-    std::unique_ptr<char[]> storage_;
-    std::unique_ptr<char[]> retired_;
+    void dispose_of_storage() noexcept {
+        if (!is_seen()) return give_back(std::move(storage_), capacity_);
+        retired_ = std::move(storage_);
+        retired_capacity_ = capacity_;
+    }
+    void give_back(block_pool::block b, std::size_t size) noexcept {
+        if (pool_) pool_->give_back(std::move(b), size);
+    }
+
+    std::shared_ptr<block_pool> pool_; // outlives its loop if need be
+    block_pool::block storage_;
+    block_pool::block retired_;
     std::size_t capacity_ = 0;
+    std::size_t retired_capacity_ = 0;
     std::size_t head_ = 0;
     std::size_t tail_ = 0;
     std::size_t scanned_ = 0; // bytes from the front that are known to hold no newline

@@ -11,11 +11,13 @@
 #include <cstddef>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include "../core/error.hpp"
 #include "../core/line_buffer.hpp"
@@ -47,6 +49,8 @@ struct demand {
 class read_buffer {
 public:
     static constexpr std::size_t default_line_limit = std::size_t{16} << 20;
+
+    explicit read_buffer(std::shared_ptr<block_pool> pool) noexcept : bytes_(std::move(pool)) {}
 
     // ---- bytes come in ----
 
@@ -115,10 +119,10 @@ public:
         return hand_out(without_carriage_return(newline), newline + 1);
     }
     std::optional<std::string> take_line(demand& d) {
-        const std::optional<std::string_view> line = take_line_view(d);
+        std::optional<std::string> copy;
+        if (const std::optional<std::string_view> line = take_line_view(d)) copy.emplace(*line);
         unpin();
-        if (!line) return std::nullopt;
-        return std::optional<std::string>(*line);
+        return copy;
     }
     std::size_t take_into(demand& d) {
         const std::size_t n = std::min(d.count, size());
@@ -158,9 +162,17 @@ public:
         if (error_at_once_) throw_error();
     }
 
-    void consume(std::size_t n) noexcept { bytes_.consume(n); }
+    void consume(std::size_t n) noexcept {
+        bytes_.consume(n);
+        bytes_.release_if_empty();
+    }
     /// As of line_buffer.
-    void unpin() noexcept { bytes_.unpin(); }
+    void unpin() noexcept {
+        bytes_.unpin();
+        bytes_.release_if_empty();
+    }
+    /// As of line_buffer: what was prepared is not needed now.
+    void release_if_empty() noexcept { bytes_.release_if_empty(); }
     /// Keeps the newest `most` bytes.
     void drop_oldest(std::size_t most) noexcept {
         if (size() > most) drop(size() - most);
@@ -238,8 +250,8 @@ private:
 
     std::string_view hand_out(std::size_t length, std::size_t whole) noexcept {
         const std::string_view line = view().substr(0, length);
+        bytes_.pin(); // first, or the block of the last line would go
         consume(whole);
-        bytes_.pin();
         return line;
     }
 

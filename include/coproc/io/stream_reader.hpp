@@ -58,10 +58,10 @@ public:
     static constexpr std::size_t default_unread_limit = std::size_t{16} << 20;
 
     /// In memory: `feed` puts in, `feed_eof` ends.
-    explicit stream_reader(event_loop& loop = event_loop::current()) noexcept : loop_(loop) {}
+    explicit stream_reader(event_loop& loop = event_loop::current()) noexcept : loop_(loop), buffer_(loop.blocks()) {}
     /// From a descriptor of its own: a pipe, made non-blocking here, or a file. Never one that a child or the shell
     /// shares, such as 0: they would find it non-blocking. Throws std::system_error.
-    explicit stream_reader(unique_fd fd, event_loop& loop = event_loop::current()) : loop_(loop) {
+    explicit stream_reader(unique_fd fd, event_loop& loop = event_loop::current()) : stream_reader(loop) {
         open(platform::nonblocking(std::move(fd)));
     }
     stream_reader(const stream_reader&) = delete;
@@ -222,7 +222,8 @@ private:
     }
 
     void read_once() noexcept try {
-        const std::span<char> tail = buffer_.prepare(chunk_);
+        // A block of a chunk's size, or what is free of the one there is if that is most of it.
+        const std::span<char> tail = buffer_.prepare(chunk_ / 2 + 1);
         const ssize_t n = ::read(fd_.get(), tail.data(), tail.size());
         if (n > 0) {
             const auto got = static_cast<std::size_t>(n);
@@ -238,11 +239,10 @@ private:
             release_descriptor(); // nothing more will come of it; it may be one of many
         } else if (errno == EAGAIN) {
             readable_ = false;
-            if (buffer_.empty())
-                buffer_.clear(); // a stream that is waited for, one of thousands perhaps, holds no memory
         } else if (errno != EINTR) {
             buffer_.fail(platform::last_error());
         }
+        if (n <= 0) buffer_.release_if_empty(); // a stream that is dry, one of thousands perhaps, holds no memory
     } catch (const std::bad_alloc&) {
         buffer_.fail(std::make_error_code(std::errc::not_enough_memory));
     }
@@ -354,8 +354,8 @@ private:
     }
     [[nodiscard]] read_awaiter<void> wait_for_arrival();
 
-    static constexpr std::size_t smallest_chunk = 4096;
-    static constexpr std::size_t largest_chunk = 262144;
+    static constexpr std::size_t smallest_chunk = block_pool::smallest;
+    static constexpr std::size_t largest_chunk = block_pool::largest;
     static constexpr int full_reads_of_bulk = 4;
     static constexpr std::size_t most_in_turn = std::size_t{1} << 20;
 

@@ -49,9 +49,9 @@ public:
     static constexpr std::size_t default_high_water = 65536;
 
     /// Closed, until `open`.
-    explicit stream_writer(event_loop& loop = event_loop::current()) noexcept : loop_(loop) {}
+    explicit stream_writer(event_loop& loop = event_loop::current()) noexcept : loop_(loop), buffer_(loop.blocks()) {}
     /// To a descriptor of its own: a pipe, made non-blocking here, or a file. Throws std::system_error.
-    explicit stream_writer(unique_fd fd, event_loop& loop = event_loop::current()) : loop_(loop) {
+    explicit stream_writer(unique_fd fd, event_loop& loop = event_loop::current()) : stream_writer(loop) {
         open(platform::nonblocking(std::move(fd)));
     }
     stream_writer(const stream_writer&) = delete;
@@ -228,6 +228,7 @@ private:
             std::string_view front = buffer_.view();
             push(front);
             if (!error_) buffer_.consume(before - front.size()); // an error has cleared it
+            buffer_.release_if_empty();
         }
         if (current_ != nullptr) {
             if (buffer_.empty()) push_and_count(current_->rest);

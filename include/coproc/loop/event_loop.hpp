@@ -24,6 +24,7 @@
 #include <utility>
 #include <vector>
 
+#include "../core/block_pool.hpp"
 #include "../core/error.hpp"
 #include "../core/intrusive_list.hpp"
 #include "../coro/branch.hpp"
@@ -225,6 +226,9 @@ public:
     }
     /// Where children live until they have left.
     [[nodiscard]] platform::launch_slots& launch_slots() noexcept { return launch_slots_; }
+
+    /// Memory for the bytes of its streams.
+    [[nodiscard]] const std::shared_ptr<block_pool>& blocks() const noexcept { return blocks_; }
 
     /// Has it told when the loop ends, unless it is destroyed before.
     void adopt(loop_resident& resident) noexcept { residents_.push_back(resident); }
@@ -479,6 +483,7 @@ private:
     std::vector<place> targets_;
     std::vector<std::uint32_t> vacant_;
     intrusive_list<loop_resident> residents_;
+    std::shared_ptr<block_pool> blocks_ = std::make_shared<block_pool>();
     std::atomic<posted*> posted_{nullptr}; // newest first
     posted* due_ = nullptr;                // oldest first
     std::atomic<bool> stopping_{false};

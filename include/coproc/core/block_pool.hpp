@@ -1,0 +1,76 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+//
+// block_pool: memory for bytes on their way, shared by streams that need it for a moment each. What comes back is kept
+// for the next one, so that a steady flow allocates nothing; but only so much of it.
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <memory>
+#include <new>
+
+namespace coproc {
+
+/// Used by one thread at a time.
+class block_pool {
+public:
+    static constexpr std::size_t smallest = 4096;
+    static constexpr std::size_t largest = std::size_t{256} << 10; // what is kept; a larger block is freed
+    static constexpr std::size_t most_kept = std::size_t{1} << 20; // in all
+
+    using block = std::unique_ptr<char[]>;
+
+    /// What a block for `n` bytes has: a power of two.
+    [[nodiscard]] static std::size_t size_for(std::size_t n) noexcept {
+        return std::bit_ceil(n < smallest ? smallest : n);
+    }
+
+    block_pool() noexcept = default;
+    block_pool(const block_pool&) = delete;
+    block_pool& operator=(const block_pool&) = delete;
+    ~block_pool() {
+        for (spare*& list : spares_) {
+            while (list != nullptr) static_cast<void>(pop(list));
+        }
+    }
+
+    /// `size` is one of `size_for`. Throws std::bad_alloc.
+    [[nodiscard]] block take(std::size_t size) {
+        if (size > largest || list_of(size) == nullptr)
+            return block(new char[size]); // make_unique would clear it first
+        kept_ -= size;
+        return pop(list_of(size));
+    }
+
+    /// A block of that size, with nothing in it that anybody needs.
+    void give_back(block b, std::size_t size) noexcept {
+        if (!b || size > largest || kept_ + size > most_kept) return;
+        kept_ += size;
+        spare*& list = list_of(size);
+        list = new (b.release()) spare{list};
+    }
+
+    /// How many bytes wait to be used again.
+    [[nodiscard]] std::size_t kept() const noexcept { return kept_; }
+
+private:
+    struct spare { // at the beginning of a block that is nobody's
+        spare* next;
+    };
+    static constexpr std::size_t sizes = std::bit_width(largest) - std::bit_width(smallest) + 1;
+
+    [[nodiscard]] spare*& list_of(std::size_t size) noexcept {
+        return spares_[static_cast<std::size_t>(std::bit_width(size) - std::bit_width(smallest))];
+    }
+    static block pop(spare*& list) noexcept {
+        spare* const first = list;
+        list = first->next;
+        return block(reinterpret_cast<char*>(first));
+    }
+
+    std::array<spare*, sizes> spares_{};
+    std::size_t kept_ = 0;
+};
+
+} // namespace coproc

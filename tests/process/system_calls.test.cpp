@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// What each verb asks of the kernel, call by call, and why: a system call too many is slow everywhere and seen by
+// nobody. Counted, not timed, beside the program that somebody would write by hand, with no library and with nothing
+// looked after: 8 calls to start a child and to wait for it, 15 with its output; in the child 2 and 3.
+//
+// This is the way by clone; what posix_spawn does is the C library's affair.
+#include "support/system_calls.hpp"
+
+#if defined(COPROC_TEST_HAS_SYSTEM_CALL_COUNTS) && !defined(COPROC_BACKEND_KQUEUE)
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <coproc.hpp>
+
+#include "support/catch.hpp"
+#include "support/children.hpp"
+#include "support/driven.hpp"
+
+using namespace coproc;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr int counted_rounds = 20;
+
+// The first times are not counted: the way of starting children is found out then, and tables grow.
+template <class Round>
+task<> round_after_round(Round round) {
+    for (int i = 0; i < 3; ++i) co_await round();
+    counting::begin();
+    for (int i = 0; i < counted_rounds; ++i) co_await round();
+    counting::end();
+}
+
+// The calls of one round of the story, in a loop of its own.
+template <class Story>
+std::optional<system_calls> calls_in(Story story) {
+    const char* const asked = std::getenv("COPROC_SPAWN");
+    if (asked != nullptr && std::string_view(asked) == "posix_spawn") {
+        WARN("not tried: children are to be started by posix_spawn");
+        return std::nullopt;
+    }
+    std::optional<system_calls> counted = count_system_calls([&] {
+        event_loop loop;
+        loop.run(story());
+    });
+    if (!counted) return std::nullopt;
+    counted->ours.rounds(counted_rounds);
+    counted->childrens.rounds(counted_rounds);
+    return counted;
+}
+
+// No check of a test case: this is in another process.
+void need(bool good, const char* what) {
+    if (!good) throw std::runtime_error(what);
+}
+
+command with_our_stdio(command c) { return c.in(stdio::inherit).out(stdio::inherit).err(stdio::inherit); }
+
+void wait_until_gone(const async_process& p) {
+    const counting::aside by_the_test;
+    siginfo_t info{};
+    ::waitid(P_PID, static_cast<id_t>(*p.pid()), &info, WEXITED | WNOWAIT);
+}
+
+task<> read_to_the_end(async_process& p, std::string& text) { text = co_await p.read_stdout(); }
+
+// From then on its stdout is registered, also if the child is always quicker than we are.
+task<> wait_for_an_answer(async_process& p) {
+    const driven reader = drive(p.read_line());
+    need(!reader.done(), "a child that says nothing");
+    co_await p.write_stdin("first\n");
+    while (!reader.done()) co_await yield();
+}
+
+// Between clone and execve, whatever the child is given.
+//
+// rt_sigprocmask, execve: the two of the program by hand.
+// rt_sigaction 62, each signal but SIGKILL and SIGSTOP: what the host ignores, the child would ignore as well, and
+//     neither CLONE_CLEAR_SIGHAND nor execve changes that; `yes | head` in a host that ignores SIGPIPE never ended.
+// close_range: whatever of ours is not close-on-exec, the child would hold open for as long as it lives.
+const call_counts bare_child{{"rt_sigaction", 62}, {"close_range", 1}, {"rt_sigprocmask", 1}, {"execve", 1}};
+const call_counts child_with_a_pipe{
+    {"rt_sigaction", 62}, {"dup3", 1}, {"close_range", 1}, {"rt_sigprocmask", 1}, {"execve", 1}};
+const call_counts child_with_three_pipes{
+    {"rt_sigaction", 62}, {"dup3", 3}, {"close_range", 1}, {"rt_sigprocmask", 1}, {"execve", 1}};
+
+} // namespace
+
+TEST_CASE("starting a child and waiting for it takes the system calls of a program by hand", "[counts]") {
+    const auto counted = calls_in([]() -> task<> {
+        const command c = with_our_stdio(command(child("exit_with"), "0"));
+        co_await round_after_round([&]() -> task<> {
+            async_process p(c);
+            const exit_status s = co_await p.wait();
+            need(s.success(), "exit_with 0");
+        });
+    });
+    if (!counted) return;
+    // Its eight. Without the EPOLL_CTL_DEL a child that is just being started would keep the registration of the closed
+    // pidfd alive, and its events would come.
+    const call_counts by_hand{{"rt_sigprocmask", 2}, {"clone", 1},  {"epoll_ctl", 2},
+                              {"epoll_wait", 1},     {"waitid", 1}, {"close", 1}};
+    CHECK(counted->ours == by_hand);
+    CHECK(counted->childrens == bare_child);
+}
+
+TEST_CASE("the output of a child that is quicker than we are takes two system calls more than by hand", "[counts]") {
+    const auto counted = calls_in([]() -> task<> {
+        const command c = with_our_stdio(command(child("lines"), "1")).out(stdio::pipe);
+        co_await round_after_round([&]() -> task<> {
+            async_process p(c);
+            wait_until_gone(p);
+            const std::string text = co_await p.read_stdout();
+            const exit_status s = co_await p.wait();
+            need(text == "line 0\n" && s.success(), "lines 1");
+        });
+    });
+    if (!counted) return;
+    // 17. fcntl makes our end non-blocking: a read of an empty pipe would stop the loop and all that it serves. A
+    // second epoll_wait, since the stream is registered, and heard of, before the child is.
+    const call_counts expected{{"pipe2", 1},     {"fcntl", 1},      {"rt_sigprocmask", 2}, {"clone", 1}, {"read", 2},
+                               {"epoll_ctl", 4}, {"epoll_wait", 2}, {"waitid", 1},         {"close", 3}};
+    CHECK(counted->ours == expected);
+    CHECK(counted->childrens == child_with_a_pipe);
+}
+
+TEST_CASE("the output of a child that we wait for takes two system calls more than by hand", "[counts]") {
+    const auto counted = calls_in([]() -> task<> {
+        platform::pipe_ends our_stdin = platform::make_pipe(); // from which each child takes its two bytes
+        ::dup2(our_stdin.read.get(), 0);
+        const command c = with_our_stdio(command(child("sip"), "2")).out(stdio::pipe);
+        co_await round_after_round([&]() -> task<> {
+            async_process p(c);
+            std::string text;
+            const driven reader = drive(read_to_the_end(p, text)); // waits
+            {
+                const counting::aside by_the_test;
+                need(::write(our_stdin.write.get(), "x\n", 2) == 2, "two bytes for the child");
+            }
+            wait_until_gone(p);
+            const exit_status s = co_await p.wait();
+            if (!reader.done()) co_await yield();
+            need(reader.done() && text == "x\n" && s.code() == 3, "sip 2");
+        });
+    });
+    if (!counted) return;
+    // 17: fcntl, for the reason above, and the first read, which finds nothing.
+    const call_counts expected{{"pipe2", 1},     {"fcntl", 1},      {"rt_sigprocmask", 2}, {"clone", 1}, {"read", 3},
+                               {"epoll_ctl", 4}, {"epoll_wait", 1}, {"waitid", 1},         {"close", 3}};
+    CHECK(counted->ours == expected);
+    CHECK(counted->childrens == child_with_a_pipe);
+}
+
+TEST_CASE("starting a child with three pipes takes one system call a pipe more than by hand", "[counts]") {
+    const auto counted = calls_in([]() -> task<> {
+        const command c(child("hold"));
+        co_await round_after_round([&]() -> task<> {
+            std::optional<async_process> p(std::in_place, c);
+            const counting::aside the_rest;
+            p->close_stdin();
+            const exit_status s = co_await p->wait();
+            need(s.success(), "hold");
+            p.reset();
+        });
+    });
+    if (!counted) return;
+    // fcntl 3: our ends are non-blocking, the child's are not, and pipe2 knows one flag for both.
+    const call_counts expected{{"pipe2", 3}, {"fcntl", 3}, {"rt_sigprocmask", 2}, {"clone", 1}, {"close", 3}};
+    CHECK(counted->ours == expected);
+    CHECK(counted->childrens == child_with_three_pipes);
+}
+
+TEST_CASE("a program is looked up by a stat in each directory and an access where it is", "[counts]") {
+    const auto counted = calls_in([]() -> task<> {
+        const command c = with_our_stdio(
+            command("exit_with", "0").env("PATH", std::string("/nowhere:/nowhere/else:").append(COPROC_TEST_CHILDREN)));
+        co_await round_after_round([&]() -> task<> {
+            async_process p(c);
+            const exit_status s = co_await p.wait();
+            need(s.success(), "exit_with 0");
+        });
+    });
+    if (!counted) return;
+    // To have the child try each of them by execve would be as many calls, but then an error of the last would hide one
+    // of the first, and a directory would be executed.
+    const call_counts expected{{"stat", 3},      {"access", 1},     {"rt_sigprocmask", 2}, {"clone", 1},
+                               {"epoll_ctl", 2}, {"epoll_wait", 1}, {"waitid", 1},         {"close", 1}};
+    CHECK(counted->ours == expected);
+    CHECK(counted->childrens == bare_child);
+}
+
+TEST_CASE("a question and its answer take two system calls more than by hand and none that registers", "[counts]") {
+    const auto counted = calls_in([]() -> task<> {
+        async_process p(child("cat"));
+        co_await wait_for_an_answer(p);
+        co_await round_after_round([&]() -> task<> {
+            co_await p.write_stdin("ping\n");
+            const std::optional<std::string> line = co_await p.read_line();
+            need(line == "ping", "cat");
+        });
+    });
+    if (!counted) return;
+    // By hand it is write, epoll_wait, read. rt_sigprocmask 2: a child that is gone would end the host by SIGPIPE, or
+    // the host's own handler of it would be called. No read that is told EAGAIN, and no epoll_ctl: a stream is
+    // registered once in its life.
+    const call_counts expected{{"rt_sigprocmask", 2}, {"write", 1}, {"epoll_wait", 1}, {"read", 1}};
+    CHECK(counted->ours == expected);
+}
+
+TEST_CASE("a deadline that is not reached takes no system call after the first", "[counts]") {
+    const auto counted = calls_in([]() -> task<> {
+        async_process p(child("cat"));
+        co_await wait_for_an_answer(p);
+        co_await round_after_round([&]() -> task<> {
+            co_await p.write_stdin("ping\n");
+            const auto line = co_await with_timeout(p.read_line(), 1h);
+            need(line.has_value() && *line == "ping", "cat");
+        });
+    });
+    if (!counted) return;
+    const call_counts expected{{"rt_sigprocmask", 2}, {"write", 1}, {"epoll_wait", 1}, {"read", 1}};
+    CHECK(counted->ours == expected);
+}
+
+TEST_CASE("a wait that times out takes two system calls", "[counts]") {
+    const auto counted = calls_in([]() -> task<> {
+        async_process p(child("hold"));
+        co_await round_after_round([&]() -> task<> {
+            const auto none = co_await p.wait(1ms);
+            need(!none, "hold");
+        });
+    });
+    if (!counted) return;
+    // No epoll_ctl: the child and its streams are registered by the first wait, and stay. timerfd_settime: the timeout
+    // of epoll_wait, by which it would be one, is up to 50 us late.
+    const call_counts expected{{"timerfd_settime", 1}, {"epoll_wait", 1}};
+    CHECK(counted->ours == expected);
+}
+
+TEST_CASE("a look at a child that runs takes one system call and at one that has ended none", "[counts]") {
+    const auto looking = [](async_process& p, bool runs) {
+        return [&p, runs]() -> task<> {
+            const auto now = co_await p.wait(0ms);
+            need(now.has_value() != runs, "a look");
+            need(p.running() == runs, "another one");
+            need(p.status().has_value() != runs, "and another one");
+        };
+    };
+    const auto at_a_child_that_runs = calls_in([&]() -> task<> {
+        async_process p(child("hold"));
+        const auto look = looking(p, true);
+        co_await round_after_round(look);
+    });
+    if (!at_a_child_that_runs) return;
+    const call_counts one_each{{"waitid", 3}};
+    CHECK(at_a_child_that_runs->ours == one_each);
+    const auto at_one_that_has_ended = calls_in([&]() -> task<> {
+        async_process p(child("exit_with"), "0");
+        static_cast<void>(co_await p.wait());
+        const auto look = looking(p, false);
+        co_await round_after_round(look);
+    });
+    REQUIRE(at_one_that_has_ended);
+    CHECK(at_one_that_has_ended->ours == call_counts{});
+}
+
+TEST_CASE("a write takes its own system call and the two that keep SIGPIPE away", "[counts]") {
+    const auto counted = calls_in([]() -> task<> {
+        async_process p(child("hold"));
+        co_await round_after_round([&]() -> task<> {
+            co_await p.write_stdin("a line\n");
+            p.in().write("a line\n");
+        });
+    });
+    if (!counted) return;
+    const call_counts expected{{"rt_sigprocmask", 4}, {"write", 2}};
+    CHECK(counted->ours == expected);
+}
+
+TEST_CASE("a thousand lines that have come take no system call", "[counts]") {
+    const auto counted = calls_in([]() -> task<> {
+        async_process p(child("lines"), "100000");
+        while (p.out().buffered() < 800'000) { // what comes while anything of it is awaited is kept
+            const auto none = co_await p.wait(1ms);
+            if (none) break;
+        }
+        auto lines = p.stream_stdout();
+        co_await round_after_round([&]() -> task<> {
+            for (int i = 0; i < 500; ++i) {
+                const auto line = co_await p.read_line();
+                const auto next = co_await lines.next();
+                need(line && next, "lines 100000");
+            }
+        });
+    });
+    if (!counted) return;
+    CHECK(counted->ours == call_counts{});
+}
+
+TEST_CASE("a turn of the loop takes one system call whoever is resumed in it", "[counts]") {
+    const auto counted = calls_in([]() -> task<> { co_await round_after_round([]() -> task<> { co_await yield(); }); });
+    if (!counted) return;
+    const call_counts one{{"epoll_wait", 1}};
+    CHECK(counted->ours == one);
+    const auto asleep =
+        calls_in([]() -> task<> { co_await round_after_round([]() -> task<> { co_await sleep_for(100us); }); });
+    REQUIRE(asleep);
+    const call_counts expected{{"timerfd_settime", 1}, {"epoll_wait", 1}};
+    CHECK(asleep->ours == expected);
+}
+
+#endif

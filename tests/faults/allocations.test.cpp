@@ -3,9 +3,9 @@
 // Memory runs out: at the first allocation, at the second, and so on until everything has its memory. Whenever it is,
 // either it is told by an exception or nobody notices; nothing is left and nothing is invented. And where none is
 // needed, in a steady flow, none is asked for.
-#include "support/sanitizers.hpp"
+#include "support/failing_allocations.hpp"
 
-#if !defined(COPROC_TEST_UNDER_TSAN) // which brings an operator new of its own, not to be replaced
+#if defined(COPROC_TEST_HAS_OWN_NEW)
 
 #include <chrono>
 #include <exception>
@@ -22,7 +22,6 @@
 
 #include "support/catch.hpp"
 #include "support/children.hpp"
-#include "support/failing_allocations.hpp"
 #include "support/resources.hpp"
 
 using namespace coproc;

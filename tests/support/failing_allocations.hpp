@@ -1,13 +1,18 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
 //
-// operator new that fails when a test wants it to. It replaces that of the whole program, so only one file may include
-// this; it fails nowhere but between `fail_from` and `fail_no_more` of the same thread.
+// operator new that counts, and that fails when a test wants it to: main.cpp puts it in the place of the C++ library's.
+// It fails nowhere but between `fail_from` and `fail_no_more` of the same thread.
 
-#include <atomic>
 #include <cstdlib>
 #include <limits>
 #include <new>
+
+#include "sanitizers.hpp"
+
+#if !defined(COPROC_TEST_UNDER_TSAN) // which brings an operator new of its own, not to be replaced
+#define COPROC_TEST_HAS_OWN_NEW 1
+#endif
 
 namespace failing_allocations {
 
@@ -15,8 +20,8 @@ inline constexpr long never = std::numeric_limits<long>::max();
 inline thread_local long left = never; // allocations that will still succeed
 inline thread_local bool and_all_after = false;
 inline thread_local bool has_failed = false;
+inline thread_local long made = 0;   // by this thread
 inline thread_local long blocks = 0; // allocated by this thread and not freed by it
-inline thread_local long made = 0;   // allocated by this thread
 
 /// The allocation behind `count` others fails; with `all`, those behind that one as well.
 inline void fail_from(long count, bool all) noexcept {
@@ -38,7 +43,9 @@ inline void* allocate(std::size_t size) noexcept {
     }
     if (left != never) --left;
     void* const block = std::malloc(size != 0 ? size : 1);
-    if (block != nullptr) ++blocks, ++made;
+    if (block == nullptr) return nullptr;
+    ++made;
+    ++blocks;
     return block;
 }
 inline void* allocate_or_throw(std::size_t size) {
@@ -51,14 +58,3 @@ inline void release(void* block) noexcept {
 }
 
 } // namespace failing_allocations
-
-void* operator new(std::size_t size) { return failing_allocations::allocate_or_throw(size); }
-void* operator new[](std::size_t size) { return failing_allocations::allocate_or_throw(size); }
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return failing_allocations::allocate(size); }
-void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return failing_allocations::allocate(size); }
-void operator delete(void* block) noexcept { failing_allocations::release(block); }
-void operator delete[](void* block) noexcept { failing_allocations::release(block); }
-void operator delete(void* block, std::size_t) noexcept { failing_allocations::release(block); }
-void operator delete[](void* block, std::size_t) noexcept { failing_allocations::release(block); }
-void operator delete(void* block, const std::nothrow_t&) noexcept { failing_allocations::release(block); }
-void operator delete[](void* block, const std::nothrow_t&) noexcept { failing_allocations::release(block); }

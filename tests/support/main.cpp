@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// The test program, which ends with the descriptors that it began with, and notes whatever is closed in vain.
+// The test program, which ends with the descriptors that it began with, and notes whatever is closed in vain and what
+// is allocated.
 #define CATCH_CONFIG_RUNNER
 #include "catch.hpp"
 
@@ -9,6 +10,7 @@
 #include <set>
 
 #include "closes.hpp"
+#include "failing_allocations.hpp"
 #include "resources.hpp"
 
 namespace {
@@ -29,6 +31,19 @@ extern "C" int close(int fd) {
     if (result < 0 && errno == EBADF) ++in_vain;
     return static_cast<int>(result);
 }
+#endif
+
+#if defined(COPROC_TEST_HAS_OWN_NEW)
+void* operator new(std::size_t size) { return failing_allocations::allocate_or_throw(size); }
+void* operator new[](std::size_t size) { return failing_allocations::allocate_or_throw(size); }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return failing_allocations::allocate(size); }
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return failing_allocations::allocate(size); }
+void operator delete(void* block) noexcept { failing_allocations::release(block); }
+void operator delete[](void* block) noexcept { failing_allocations::release(block); }
+void operator delete(void* block, std::size_t) noexcept { failing_allocations::release(block); }
+void operator delete[](void* block, std::size_t) noexcept { failing_allocations::release(block); }
+void operator delete(void* block, const std::nothrow_t&) noexcept { failing_allocations::release(block); }
+void operator delete[](void* block, const std::nothrow_t&) noexcept { failing_allocations::release(block); }
 #endif
 
 int main(int argc, char** argv) {

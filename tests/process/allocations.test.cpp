@@ -72,7 +72,7 @@ TEST_CASE("a child is started with few allocations", "[process]") {
     run_in_time(talk());
 }
 
-// Seen to fail: a child_watch that makes a list of those that it wakes; timers in a std::set.
+// Seen to fail: a child_watch that makes a list of those that it wakes; a heap of timers that gives its room back.
 TEST_CASE("waiting for a child allocates nothing", "[process]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
@@ -100,7 +100,7 @@ TEST_CASE("waiting for a child allocates nothing", "[process]") {
     run_in_time(talk());
 }
 
-// Seen to fail: write_all with a copy of its bytes; a reader that gives its memory back when it has none to keep.
+// Seen to fail: write_all with a copy of its bytes; read_line by a string with room for more.
 TEST_CASE("a question and its answer allocate nothing", "[process]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
@@ -126,7 +126,7 @@ TEST_CASE("a question and its answer allocate nothing", "[process]") {
     run_in_time(talk());
 }
 
-// Seen to fail: read_line by way of a std::string that has room for 64 bytes; next_line by a copy.
+// Seen to fail: read_line by a string with room for more.
 TEST_CASE("a thousand lines that have come are taken without an allocation", "[process]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
@@ -147,7 +147,7 @@ TEST_CASE("a thousand lines that have come are taken without an allocation", "[p
     run_in_time(talk());
 }
 
-// Seen to fail: a task whose awaiter is on the heap.
+// Seen to fail: a task with something else on the heap.
 TEST_CASE("a task allocates its frame and nothing else", "[coro]") {
     const auto talk = []() -> task<> {
         const allocation_count allocations;
@@ -162,7 +162,7 @@ TEST_CASE("a task allocates its frame and nothing else", "[coro]") {
     run_in_time(talk());
 }
 
-// Seen to fail: timers in a std::set; a ready list that is a std::deque.
+// Seen to fail: a heap of timers that gives its room back; a posted function in a std::shared_ptr beside its link.
 TEST_CASE("the loop allocates nothing for who waits in it and a deadline costs one frame", "[loop]") {
     const auto talk = []() -> task<> {
         event_loop& loop = event_loop::current();

@@ -91,7 +91,7 @@ suspension_count by_stream_stdout(async_process& p, int& taken) {
 
 } // namespace
 
-// Seen to fail: a read that parks whenever its stream has a descriptor; one that gives up its turn every hundred lines.
+// Seen to fail: a read that always parks.
 TEST_CASE("a thousand lines that have come are taken without a suspension", "[process]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
@@ -111,7 +111,7 @@ TEST_CASE("a thousand lines that have come are taken without a suspension", "[pr
     run_in_time(talk());
 }
 
-// Seen to fail: as the one above. In a group nobody else waits here, so the lines are in the pipe and not yet with us.
+// Nobody has waited for anything, so they are not with us yet. Seen to fail: a read that always parks.
 TEST_CASE("a thousand lines that are in the pipe are taken without a suspension", "[io]") {
     const auto talk = []() -> task<> {
         platform::pipe_ends pipe = platform::make_pipe();

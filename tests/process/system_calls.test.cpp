@@ -97,6 +97,7 @@ const call_counts child_with_three_pipes{
 
 } // namespace
 
+// Seen to fail: a look at the child before it is watched, waitid 2; descriptors marked and closed, close_range 2.
 TEST_CASE("starting a child and waiting for it takes the system calls of a program by hand", "[counts]") {
     const auto counted = calls_in([]() -> task<> {
         const command c = with_our_stdio(command(child("exit_with"), "0"));
@@ -115,6 +116,7 @@ TEST_CASE("starting a child and waiting for it takes the system calls of a progr
     CHECK(counted->childrens == bare_child);
 }
 
+// Seen to fail: fcntl that asks for the flags before it sets them; close_range 2.
 TEST_CASE("the output of a child that is quicker than we are takes two system calls more than by hand", "[counts]") {
     const auto counted = calls_in([]() -> task<> {
         const command c = with_our_stdio(command(child("lines"), "1")).out(stdio::pipe);
@@ -135,6 +137,7 @@ TEST_CASE("the output of a child that is quicker than we are takes two system ca
     CHECK(counted->childrens == child_with_a_pipe);
 }
 
+// Seen to fail: the same.
 TEST_CASE("the output of a child that we wait for takes two system calls more than by hand", "[counts]") {
     const auto counted = calls_in([]() -> task<> {
         platform::pipe_ends our_stdin = platform::make_pipe(); // from which each child takes its two bytes
@@ -162,6 +165,7 @@ TEST_CASE("the output of a child that we wait for takes two system calls more th
     CHECK(counted->childrens == child_with_a_pipe);
 }
 
+// Seen to fail: the same, fcntl 6.
 TEST_CASE("starting a child with three pipes takes one system call a pipe more than by hand", "[counts]") {
     const auto counted = calls_in([]() -> task<> {
         const command c(child("hold"));
@@ -181,6 +185,7 @@ TEST_CASE("starting a child with three pipes takes one system call a pipe more t
     CHECK(counted->childrens == child_with_three_pipes);
 }
 
+// Seen to fail: access before stat.
 TEST_CASE("a program is looked up by a stat in each directory and an access where it is", "[counts]") {
     const auto counted = calls_in([]() -> task<> {
         const command c = with_our_stdio(
@@ -200,6 +205,8 @@ TEST_CASE("a program is looked up by a stat in each directory and an access wher
     CHECK(counted->childrens == bare_child);
 }
 
+// Seen to fail: a stream that is registered anew for each wait; a look at what is pending around each write,
+// rt_sigpending 1.
 TEST_CASE("a question and its answer take two system calls more than by hand and none that registers", "[counts]") {
     const auto counted = calls_in([]() -> task<> {
         async_process p(child("cat"));
@@ -218,6 +225,7 @@ TEST_CASE("a question and its answer take two system calls more than by hand and
     CHECK(counted->ours == expected);
 }
 
+// Seen to fail: an alarm that is taken back with its deadline, timerfd_settime 2.
 TEST_CASE("a deadline that is not reached takes no system call after the first", "[counts]") {
     const auto counted = calls_in([]() -> task<> {
         async_process p(child("cat"));
@@ -233,6 +241,7 @@ TEST_CASE("a deadline that is not reached takes no system call after the first",
     CHECK(counted->ours == expected);
 }
 
+// Seen to fail: an alarm that is taken back when it has rung; streams that are registered anew for each wait.
 TEST_CASE("a wait that times out takes two system calls", "[counts]") {
     const auto counted = calls_in([]() -> task<> {
         async_process p(child("hold"));
@@ -248,6 +257,7 @@ TEST_CASE("a wait that times out takes two system calls", "[counts]") {
     CHECK(counted->ours == expected);
 }
 
+// Seen to fail: a look at one that was reaped, waitid 2 and ioctl 2.
 TEST_CASE("a look at a child that runs takes one system call and at one that has ended none", "[counts]") {
     const auto looking = [](async_process& p, bool runs) {
         return [&p, runs]() -> task<> {
@@ -275,6 +285,7 @@ TEST_CASE("a look at a child that runs takes one system call and at one that has
     CHECK(at_one_that_has_ended->ours == call_counts{});
 }
 
+// Seen to fail: a look at what is pending around each write.
 TEST_CASE("a write takes its own system call and the two that keep SIGPIPE away", "[counts]") {
     const auto counted = calls_in([]() -> task<> {
         async_process p(child("hold"));
@@ -288,6 +299,7 @@ TEST_CASE("a write takes its own system call and the two that keep SIGPIPE away"
     CHECK(counted->ours == expected);
 }
 
+// Seen to fail: a read that tries the pipe first, so that it comes to wait, epoll_wait 1000.
 TEST_CASE("a thousand lines that have come take no system call", "[counts]") {
     const auto counted = calls_in([]() -> task<> {
         async_process p(child("lines"), "100000");
@@ -308,6 +320,7 @@ TEST_CASE("a thousand lines that have come take no system call", "[counts]") {
     CHECK(counted->ours == call_counts{});
 }
 
+// Seen to fail: a bell that is rung within a turn, write 1; an alarm that is taken back when it has rung.
 TEST_CASE("a turn of the loop takes one system call whoever is resumed in it", "[counts]") {
     const auto counted = calls_in([]() -> task<> { co_await round_after_round([]() -> task<> { co_await yield(); }); });
     if (!counted) return;

@@ -36,7 +36,7 @@ private:
 
 // What is done over and over, after the first times, in which tables and buffers find their size.
 constexpr int warm_up = 3;
-constexpr int many = 20;
+constexpr int times_counted = 20;
 
 task<> says_nothing() { co_return; }
 task<int> says_seven() { co_return 7; }
@@ -59,7 +59,7 @@ TEST_CASE("a child is started with few allocations", "[process]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
         const command c(child("hold"));
-        for (int i = 0; i < warm_up + many; ++i) {
+        for (int i = 0; i < warm_up + times_counted; ++i) {
             const allocation_count allocations;
             async_process p(c);
             const long to_start = allocations.now();
@@ -79,14 +79,14 @@ TEST_CASE("waiting for a child allocates nothing", "[process]") {
         async_process stays(child("hold"));
         for (int i = 0; i < warm_up; ++i) static_cast<void>(co_await stays.wait(100us));
         const allocation_count allocations;
-        for (int i = 0; i < many; ++i) {
+        for (int i = 0; i < times_counted; ++i) {
             const auto timed_out = co_await stays.wait(100us);
             const auto looked = co_await stays.wait(0ms);
             if (timed_out || looked || !stays.running()) FAIL("it has ended");
         }
         CHECK(allocations.now() == 0);
         const command c = command(child("exit_with"), "0").in(stdio::inherit).out(stdio::inherit).err(stdio::inherit);
-        for (int i = 0; i < warm_up + many; ++i) {
+        for (int i = 0; i < warm_up + times_counted; ++i) {
             async_process p(c);
             const allocation_count to_the_end;
             const exit_status s = co_await p.wait();
@@ -108,7 +108,7 @@ TEST_CASE("a question and its answer allocate nothing", "[process]") {
         const std::string long_line(1000, 'x');
         const std::string with_newline = long_line + "\n";
         allocation_count allocations;
-        for (int i = 0; i < warm_up + many; ++i) {
+        for (int i = 0; i < warm_up + times_counted; ++i) {
             if (i == warm_up) allocations = {};
             co_await p.write_stdin("short\n");
             const std::optional<std::string> line = co_await p.read_line();
@@ -151,13 +151,13 @@ TEST_CASE("a thousand lines that have come are taken without an allocation", "[p
 TEST_CASE("a task allocates its frame and nothing else", "[coro]") {
     const auto talk = []() -> task<> {
         const allocation_count allocations;
-        for (int i = 0; i < many; ++i) co_await says_nothing();
-        CHECK(allocations.now() <= many);
+        for (int i = 0; i < times_counted; ++i) co_await says_nothing();
+        CHECK(allocations.now() <= times_counted);
         const allocation_count with_a_value;
         int sum = 0;
-        for (int i = 0; i < many; ++i) sum += co_await says_seven();
-        CHECK(with_a_value.now() <= many);
-        CHECK(sum == 7 * many);
+        for (int i = 0; i < times_counted; ++i) sum += co_await says_seven();
+        CHECK(with_a_value.now() <= times_counted);
+        CHECK(sum == 7 * times_counted);
     };
     run_in_time(talk());
 }
@@ -167,7 +167,7 @@ TEST_CASE("the loop allocates nothing for who waits in it and a deadline costs o
     const auto talk = []() -> task<> {
         event_loop& loop = event_loop::current();
         allocation_count allocations;
-        for (int i = 0; i < warm_up + many; ++i) {
+        for (int i = 0; i < warm_up + times_counted; ++i) {
             if (i == warm_up) allocations = {};
             co_await yield();
             co_await sleep_for(10us);
@@ -175,14 +175,14 @@ TEST_CASE("the loop allocates nothing for who waits in it and a deadline costs o
         CHECK(allocations.now() == 0);
         static_cast<void>(co_await with_timeout(sleep_for(10us), 1h));
         const allocation_count with_deadlines;
-        for (int i = 0; i < many; ++i) {
+        for (int i = 0; i < times_counted; ++i) {
             const bool done = co_await with_timeout(sleep_for(10us), 1h);
             if (!done) FAIL("an hour");
         }
-        CHECK(with_deadlines.now() <= many);
+        CHECK(with_deadlines.now() <= times_counted);
         const allocation_count posts; // from wherever they come they have to be kept somewhere
-        for (int i = 0; i < many; ++i) loop.post([] {});
-        CHECK(posts.now() <= many);
+        for (int i = 0; i < times_counted; ++i) loop.post([] {});
+        CHECK(posts.now() <= times_counted);
         co_await yield();
     };
     run_in_time(talk());

@@ -142,3 +142,23 @@ TEST_CASE("headers use only the standard library and the system", "[architecture
         }
     }
 }
+
+// What a loop writes is its own, so loops in several threads do not hold each other up. What they share is written
+// once: the way of starting children, and the number of forks, which changes in a fork alone.
+TEST_CASE("headers have no lock and no variable that loops in two threads write", "[architecture]") {
+    static const std::regex lock("mutex|call_once|once_flag|condition_variable|semaphore|barrier|latch|spin");
+    static const std::regex of_the_process(
+        "\\s*(static|inline|extern|static inline|inline static) (?!constexpr|const |thread_local)"
+        "[\\w:<>*& ]+ (\\w+)(\\{.*\\}| = .*)?;.*");
+    std::set<std::string> found;
+    for (const auto& header : source_tree::files("include", {".hpp"})) {
+        for (std::string line : source_tree::lines(header)) {
+            line = line.substr(0, line.find("//"));
+            INFO(header << ": " << line);
+            CHECK_FALSE(std::regex_search(line, lock));
+            std::smatch match;
+            if (std::regex_match(line, match, of_the_process)) found.insert(match[2]);
+        }
+    }
+    CHECK(found == std::set<std::string>{"forks", "known"});
+}

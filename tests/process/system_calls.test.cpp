@@ -73,6 +73,13 @@ void wait_until_gone(int pid) {
     ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT);
 }
 
+// The one child that there is.
+void wait_until_gone() {
+    const counting::aside by_the_test;
+    siginfo_t info{};
+    ::waitid(P_ALL, 0, &info, WEXITED | WNOWAIT | __WALL);
+}
+
 task<> says_nothing_at_all() { co_return; }
 
 task<> read_to_the_end(async_process& p, std::string& text) { text = co_await p.read_stdout(); }
@@ -116,6 +123,44 @@ TEST_CASE("starting a child and waiting for it takes the system calls of a progr
     const call_counts by_hand{{"rt_sigprocmask", 2}, {"clone", 1},  {"epoll_ctl", 2},
                               {"epoll_wait", 1},     {"waitid", 1}, {"close", 1}};
     CHECK(counted->ours == by_hand);
+    CHECK(counted->childrens == bare_child);
+}
+
+// Seen to fail: a bell that is rung when a child has been made, write 1; close_range 2.
+TEST_CASE("starting a child without waiting for it takes no more system calls", "[counts]") {
+    const auto counted = calls_in([]() -> task<> {
+        const command c = with_our_stdio(command(child("exit_with"), "0"));
+        co_await round_after_round([&]() -> task<> {
+            auto under_way = start(c);
+            wait_until_gone();
+            async_process p = co_await std::move(under_way);
+            const exit_status s = co_await p.wait();
+            need(s.success(), "exit_with 0");
+        });
+    });
+    if (!counted) return;
+    const call_counts by_hand{{"rt_sigprocmask", 2}, {"clone", 1},  {"epoll_ctl", 2},
+                              {"epoll_wait", 1},     {"waitid", 1}, {"close", 1}};
+    CHECK(counted->ours == by_hand);
+    CHECK(counted->childrens == bare_child);
+}
+
+// How many turns that takes is a matter of time. Seen to fail: two sleeps in each turn.
+TEST_CASE("while a child is on its way to its program a turn takes one system call more to sleep", "[counts]") {
+    auto counted = calls_in([]() -> task<> {
+        const command c = with_our_stdio(command(child("exit_with"), "0"));
+        co_await round_after_round([&]() -> task<> {
+            async_process p = co_await start(c);
+            const exit_status s = co_await p.wait();
+            need(s.success(), "exit_with 0");
+        });
+    });
+    if (!counted) return;
+    const double turns = counted->ours.take("epoll_wait");
+    const double sleeps = counted->ours.take("futex");
+    CHECK(sleeps <= turns);
+    const call_counts the_rest{{"rt_sigprocmask", 2}, {"clone", 1}, {"epoll_ctl", 2}, {"waitid", 1}, {"close", 1}};
+    CHECK(counted->ours == the_rest);
     CHECK(counted->childrens == bare_child);
 }
 

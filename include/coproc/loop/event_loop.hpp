@@ -260,7 +260,9 @@ private:
     struct place {
         event_target* target = nullptr;
         std::uint32_t generation = 1; // never 0, so that no tag is 0
+        std::uint32_t next_vacant = no_place;
     };
+    static constexpr std::uint32_t no_place = ~std::uint32_t{0};
 
     struct root_ended final : detail::branch_owner {
         std::coroutine_handle<> branch_ended(std::size_t) noexcept override {
@@ -434,25 +436,25 @@ private:
 
     template <class Register>
     std::error_code enrol(event_target& target, registration& made, Register do_register) {
-        if (vacant_.empty()) {
+        if (vacant_ == no_place) {
             targets_.emplace_back();
-            vacant_.reserve(targets_.size()); // so that giving a place up cannot fail
-            vacant_.push_back(static_cast<std::uint32_t>(targets_.size() - 1));
+            vacant_ = static_cast<std::uint32_t>(targets_.size() - 1);
         }
-        const std::uint32_t index = vacant_.back();
-        const std::uint64_t tag = std::uint64_t{targets_[index].generation} << 32 | index;
+        place& p = targets_[vacant_];
+        const std::uint64_t tag = std::uint64_t{p.generation} << 32 | vacant_;
         if (const std::error_code error = do_register(tag)) return error;
-        vacant_.pop_back();
-        targets_[index].target = &target;
+        vacant_ = std::exchange(p.next_vacant, no_place);
+        p.target = &target;
         made = tag;
         return {};
     }
 
     void forget(registration& made) noexcept {
-        place& p = targets_[static_cast<std::uint32_t>(made)];
+        const auto index = static_cast<std::uint32_t>(std::exchange(made, 0));
+        place& p = targets_[index];
         p.target = nullptr;
         if (++p.generation == 0) p.generation = 1;
-        vacant_.push_back(static_cast<std::uint32_t>(std::exchange(made, 0)));
+        p.next_vacant = std::exchange(vacant_, index);
     }
 
     [[nodiscard]] bool belongs_here() const noexcept {
@@ -481,7 +483,7 @@ private:
     timer_heap timers_;
     platform::clock::time_point armed_ = platform::clock::time_point::max(); // when the backend's alarm rings
     std::vector<place> targets_;
-    std::vector<std::uint32_t> vacant_;
+    std::uint32_t vacant_ = no_place; // the one given up last, linked to those before it
     intrusive_list<loop_resident> residents_;
     std::shared_ptr<block_pool> blocks_ = std::make_shared<block_pool>();
     std::atomic<posted*> posted_{nullptr}; // newest first

@@ -5,7 +5,6 @@
 
 #include <cassert>
 #include <chrono>
-#include <cmath>
 #include <cstddef>
 #include <utility>
 #include <vector>
@@ -30,7 +29,7 @@ template <class Rep, class Period>
     if (!(ticks < longest)) return platform::clock::duration::max(); // not a number, either
     if (ticks <= -longest) return platform::clock::duration::min();
     if constexpr (std::chrono::treat_as_floating_point_v<Rep>) {
-        return platform::clock::duration(static_cast<platform::clock::rep>(std::ceil(ticks)));
+        return std::chrono::ceil<platform::clock::duration>(approximate(ticks));
     } else {
         return std::chrono::ceil<platform::clock::duration>(d);
     }

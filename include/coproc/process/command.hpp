@@ -11,7 +11,6 @@
 #include <array>
 #include <concepts>
 #include <cstddef>
-#include <map>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -225,7 +224,10 @@ public:
     [[nodiscard]] const std::string& cwd() const noexcept { return cwd_; }
     /// Of 0, 1 or 2, if it was said.
     [[nodiscard]] const std::optional<stdio>& stdio_of(std::size_t number) const { return stdio_.at(number); }
-    [[nodiscard]] const std::map<int, detail::lent_fd>& passed_fds() const noexcept { return passed_fds_; }
+    /// By rising number.
+    [[nodiscard]] const std::vector<std::pair<int, detail::lent_fd>>& passed_fds() const noexcept {
+        return passed_fds_;
+    }
     [[nodiscard]] const identity_change& identity() const noexcept { return identity_; }
     [[nodiscard]] bool inherits_signals() const noexcept { return inherit_signals_; }
     [[nodiscard]] const destroy& on_destroy() const noexcept { return on_destroy_; }
@@ -272,7 +274,10 @@ private:
             throw std::invalid_argument(detail::concat(
                 {"descriptor ", std::to_string(number), " cannot be passed: from 3 on; 0 to 2 are in, out, err"}));
         }
-        passed_fds_.insert_or_assign(number, std::move(fd));
+        auto at = passed_fds_.begin();
+        while (at != passed_fds_.end() && at->first < number) ++at;
+        if (at == passed_fds_.end() || at->first != number) at = passed_fds_.emplace(at, number, detail::lent_fd());
+        at->second = std::move(fd);
         return *this;
     }
     template <class Id, std::integral Given>
@@ -288,7 +293,7 @@ private:
     std::vector<env_change> env_changes_;
     std::string cwd_;
     std::array<std::optional<stdio>, 3> stdio_;
-    std::map<int, detail::lent_fd> passed_fds_;
+    std::vector<std::pair<int, detail::lent_fd>> passed_fds_; // not a map: that takes longer to compile than to use
     identity_change identity_;
     destroy on_destroy_ = destroy::kill;
     bool env_cleared_ = false;

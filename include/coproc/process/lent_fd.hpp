@@ -17,6 +17,8 @@ namespace coproc::detail {
 /// copy of the command is gone.
 class lent_fd {
 public:
+    /// None.
+    lent_fd() noexcept = default;
     explicit lent_fd(int borrowed) : number_(checked(borrowed)) {}
     explicit lent_fd(unique_fd owned)
         : number_(checked(owned.get())), owner_(std::make_shared<const unique_fd>(std::move(owned))) {}
@@ -29,7 +31,7 @@ private:
         return fd;
     }
 
-    int number_;
+    int number_ = -1;
     std::shared_ptr<const unique_fd> owner_;
 };
 

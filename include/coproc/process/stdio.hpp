@@ -9,7 +9,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 
 #include "../core/unique_fd.hpp"
 #include "lent_fd.hpp"
@@ -27,7 +26,7 @@ public:
         to_err,  ///< for stdout: wherever stderr goes
     };
 
-    stdio(kind k) noexcept : what_(k) {} // NOLINT(google-explicit-constructor): `out(stdio::null)`
+    stdio(kind k) noexcept : kind_(k) {} // NOLINT(google-explicit-constructor): `out(stdio::null)`
 
     /// A file, opened when the child is started: stdin reads it, stdout and stderr create or truncate it. A relative
     /// path is relative to our directory, not to the child's. Throws std::invalid_argument for an empty path or one
@@ -61,18 +60,17 @@ public:
     struct input_text {
         std::string bytes;
     };
-    [[nodiscard]] bool is(kind k) const noexcept {
-        const kind* const simple = std::get_if<kind>(&what_);
-        return simple != nullptr && *simple == k;
-    }
-    [[nodiscard]] const named_file* as_file() const noexcept { return std::get_if<named_file>(&what_); }
-    [[nodiscard]] const detail::lent_fd* as_fd() const noexcept { return std::get_if<detail::lent_fd>(&what_); }
-    [[nodiscard]] const input_text* as_text() const noexcept { return std::get_if<input_text>(&what_); }
+    [[nodiscard]] bool is(kind k) const noexcept { return made_of_ == parts::kind && kind_ == k; }
+    [[nodiscard]] const named_file* as_file() const noexcept { return made_of_ == parts::file ? &file_ : nullptr; }
+    [[nodiscard]] const detail::lent_fd* as_fd() const noexcept { return made_of_ == parts::fd ? &fd_ : nullptr; }
+    [[nodiscard]] const input_text* as_text() const noexcept { return made_of_ == parts::text ? &text_ : nullptr; }
 
 private:
-    using variant = std::variant<kind, named_file, detail::lent_fd, input_text>;
+    enum class parts : unsigned char { kind, file, fd, text };
 
-    explicit stdio(variant what) noexcept : what_(std::move(what)) {}
+    explicit stdio(named_file file) noexcept : made_of_(parts::file), file_(std::move(file)) {}
+    explicit stdio(detail::lent_fd fd) noexcept : made_of_(parts::fd), fd_(std::move(fd)) {}
+    explicit stdio(input_text text) noexcept : made_of_(parts::text), text_(std::move(text)) {}
 
     template <word Path>
     static std::string checked_path(const Path& path) {
@@ -81,7 +79,12 @@ private:
         return text;
     }
 
-    variant what_;
+    // One of the four that follow. Not a std::variant, which takes every user's compiler a tenth of a second.
+    parts made_of_ = parts::kind;
+    kind kind_ = inherit;
+    named_file file_{};
+    detail::lent_fd fd_;
+    input_text text_;
 };
 
 } // namespace coproc

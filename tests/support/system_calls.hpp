@@ -38,7 +38,7 @@ public:
     call_counts() = default;
     call_counts(std::initializer_list<std::pair<const std::string, long>> once) : counts_(once) {}
 
-    void add(const std::string& name) { ++counts_[name]; }
+    void add(const std::string& name, long times = 1) { counts_[name] += times; }
     void rounds(long number) noexcept { rounds_ = number; }
 
     /// All of them, in one round.
@@ -162,10 +162,11 @@ inline std::string name_of(std::uint64_t number) {
             {SYS_getpid, "getpid"}, {SYS_ioctl, "ioctl"}, {SYS_kill, "kill"}, {SYS_madvise, "madvise"},
             {SYS_mmap, "mmap"}, {SYS_mprotect, "mprotect"}, {SYS_munmap, "munmap"}, {SYS_nanosleep, "nanosleep"},
             {SYS_newfstatat, "stat"}, {SYS_openat, "openat"}, {SYS_pipe2, "pipe2"}, {SYS_pread64, "pread"},
-            {SYS_read, "read"}, {SYS_rt_sigaction, "rt_sigaction"}, {SYS_rt_sigpending, "rt_sigpending"},
-            {SYS_rt_sigprocmask, "rt_sigprocmask"}, {SYS_rt_sigtimedwait, "rt_sigtimedwait"},
-            {SYS_sched_yield, "sched_yield"}, {SYS_splice, "splice"}, {SYS_timerfd_create, "timerfd_create"},
-            {SYS_timerfd_settime, "timerfd_settime"}, {SYS_waitid, "waitid"}, {SYS_write, "write"},
+            {SYS_pwritev2, "pwritev2"}, {SYS_read, "read"}, {SYS_rt_sigaction, "rt_sigaction"},
+            {SYS_rt_sigpending, "rt_sigpending"}, {SYS_rt_sigprocmask, "rt_sigprocmask"},
+            {SYS_rt_sigtimedwait, "rt_sigtimedwait"}, {SYS_sched_yield, "sched_yield"}, {SYS_splice, "splice"},
+            {SYS_timerfd_create, "timerfd_create"}, {SYS_timerfd_settime, "timerfd_settime"}, {SYS_waitid, "waitid"},
+            {SYS_write, "write"},
     };
     const auto at = names.find(static_cast<long>(number));
     return at != names.end() ? at->second : "call " + std::to_string(number);

@@ -94,6 +94,19 @@ task<end> fail_to_start(const std::vector<std::string>& words) {
     co_return of(false, "a program that there is not");
 }
 
+task<end> start_without_waiting(const std::vector<std::string>& words) {
+    async_process p = co_await start(command(words[0]).env("KEY", words[1]).cwd("/"));
+    const result r = co_await p.communicate(words[1]);
+    if (r.out != words[1]) co_return of(false, "a start that is not waited for");
+    static_cast<void>(start(command(words[0]))); // given up
+    try {
+        async_process q = co_await start(command("/no/such/program", words[1]));
+    } catch (const spawn_error& e) {
+        co_return of(e.code() == std::errc::no_such_file_or_directory, "the reason of a failed start");
+    }
+    co_return of(false, "a program that there is not");
+}
+
 using story = task<end> (*)(const std::vector<std::string>&);
 
 end run_story(story tell, const std::vector<std::string>& words) {
@@ -145,6 +158,7 @@ TEST_CASE("memory that runs out at any moment is an exception and leaves nothing
     sweep(stop_a_child, all_after);
     sweep(let_go_of_children, all_after);
     sweep(fail_to_start, all_after);
+    sweep(start_without_waiting, all_after);
 }
 
 // Seen to fail: a reader that frees its block when it is dry; two thousand allocations.

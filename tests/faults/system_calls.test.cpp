@@ -57,6 +57,16 @@ task<int> life() {
         thrown = true;
     }
     if (!thrown) co_return 3;
+    thrown = false;
+    try {
+        async_process none = co_await start(command("/no/such/program"));
+    } catch (const spawn_error&) {
+        thrown = true;
+    }
+    if (!thrown) co_return 6;
+    async_process not_waited_for = co_await start(command(child("exit_with"), "7"));
+    const exit_status seven = co_await not_waited_for.wait();
+    if (seven != exit_status::exited(7)) co_return 7;
     async_process stubborn(child("ignore_term"));
     static_cast<void>(co_await stubborn.read_line());
     const auto not_yet = co_await stubborn.wait(1ms);

@@ -41,7 +41,7 @@ class launch_slot {
     launch* lent_to_ = nullptr; // who will ask how it went
     plan_copy plan_;
     detail::child_slot child_{nullptr, 0, {}, false};
-    alignas(64) char stack_[8192];
+    alignas(64) char stack_[4096]; // child_main and what it calls take less than half, also at -O0
 };
 
 /// The slots of one thread, used again and again.

@@ -16,6 +16,7 @@
 #include "../coro/awaitable.hpp"
 #include "../coro/task.hpp"
 #include "async_process.hpp"
+#include "start.hpp"
 
 namespace coproc {
 
@@ -31,7 +32,7 @@ requires awaitable<std::invoke_result_t<Body&, async_process&>>
 [[nodiscard]] task<exit_status> with_process(command what, Body body) {
     constexpr std::chrono::seconds grace(5);
     what.on_destroy(destroy::terminate(grace));
-    async_process process(what);
+    async_process process = co_await start(what);
     std::exception_ptr failure; // nothing can be awaited in a handler
     try {
         co_await body(process);

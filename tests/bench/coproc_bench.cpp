@@ -36,6 +36,13 @@ namespace {
 using namespace coproc;
 using namespace std::chrono_literals;
 
+// How the workloads speak with their children: `coproc_bench_socket` is the same program with pairs of sockets.
+#if defined(COPROC_BENCH_SOCKET)
+constexpr stdio::kind piped = stdio::socket;
+#else
+constexpr stdio::kind piped = stdio::pipe;
+#endif
+
 constexpr std::size_t mebibyte = std::size_t{1} << 20;
 
 void expect(bool right, const char* what) {
@@ -179,7 +186,7 @@ task<figures> spawn_rss(const parameters& given) {
 /// N: start, read all it says, wait, and the next.
 task<figures> spawn_capture(const parameters& given) {
     const std::size_t count = given.number(0);
-    const command program = helper("hello").out(stdio::pipe);
+    const command program = helper("hello").out(piped);
     const stopwatch watch;
     for (std::size_t i = 0; i < count; ++i) {
         async_process child(program);
@@ -226,7 +233,7 @@ task<> await_silent_end(async_process& child) {
 task<figures> many(const parameters& given) {
     const std::size_t count = given.number(0);
     const auto each = static_cast<double>(count);
-    const command program = helper("hold").in(stdio::pipe).out(stdio::pipe).err(stdio::pipe);
+    const command program = helper("hold").in(piped).out(piped).err(piped);
     const double memory_before = memory_kib("VmRSS:");
     const double descriptors_before = open_descriptors();
 
@@ -259,7 +266,7 @@ task<figures> read_lines(const parameters& given) {
     const std::size_t length = given.number(1);
     std::size_t count = 0;
     const stopwatch watch;
-    async_process child(helper("gen", megabytes, length).out(stdio::pipe));
+    async_process child(helper("gen", megabytes, length).out(piped));
     line_stream stream = child.stream_stdout();
     while (auto line = co_await stream.next()) {
         expect(line->size() + 1 == length, "length of a line");
@@ -279,7 +286,7 @@ task<figures> read_bytes(const parameters& given) {
     std::vector<char> chunk(65536);
     std::size_t total = 0;
     const stopwatch watch;
-    async_process child(helper("gen", megabytes, 64).out(stdio::pipe));
+    async_process child(helper("gen", megabytes, 64).out(piped));
     while (const std::size_t size = co_await child.out().read_some(chunk)) total += size;
     const exit_status status = co_await child.wait();
     expect(status.success(), "exit status");
@@ -292,7 +299,7 @@ task<figures> write_bytes(const parameters& given) {
     const std::size_t megabytes = given.number(0);
     const std::string block(mebibyte / 4, 'x');
     const stopwatch watch;
-    async_process child(helper("sink", megabytes * mebibyte).in(stdio::pipe));
+    async_process child(helper("sink", megabytes * mebibyte).in(piped));
     for (std::size_t i = 0; i < 4 * megabytes; ++i) co_await child.write_stdin(block);
     child.close_stdin();
     const exit_status status = co_await child.wait();
@@ -306,7 +313,7 @@ task<figures> pingpong(const parameters& given) {
     std::string ball(64, 'x');
     ball.back() = '\n';
     const stopwatch watch;
-    async_process child(helper("cat").in(stdio::pipe).out(stdio::pipe));
+    async_process child(helper("cat").in(piped).out(piped));
     for (std::size_t i = 0; i < count; ++i) {
         ball.front() = static_cast<char>('a' + i % 26); // so that an old one is not taken for this one
         co_await child.write_stdin(ball);

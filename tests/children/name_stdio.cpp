@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// name_stdio: for each of 0, 1 and 2 a line on the descriptor in its argument: closed, null, file, pipe, terminal or
-// other.
+// name_stdio: for each of 0, 1 and 2 a line on the descriptor in its argument: closed, null, file, pipe, socket,
+// terminal or other.
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +13,7 @@ const char* name_of(int fd) {
     struct stat null {};
     if (::fstat(fd, &about) != 0) return "closed";
     if (S_ISFIFO(about.st_mode)) return "pipe";
+    if (S_ISSOCK(about.st_mode)) return "socket";
     if (S_ISREG(about.st_mode)) return "file";
     if (::stat("/dev/null", &null) == 0 && S_ISCHR(about.st_mode) && about.st_rdev == null.st_rdev) return "null";
     return ::isatty(fd) == 1 ? "terminal" : "other";

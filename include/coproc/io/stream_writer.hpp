@@ -202,6 +202,8 @@ private:
             if (!bytes.empty() && watched_ != 0) writable_ = false;
         } else if (errno == EAGAIN) {
             writable_ = false;
+        } else if (errno == ECONNRESET) { // a socket whose other end has gone and left bytes unread
+            fail(std::make_error_code(std::errc::broken_pipe));
         } else if (errno != EINTR) {
             fail(platform::last_error());
         }

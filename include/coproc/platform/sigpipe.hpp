@@ -8,6 +8,9 @@
 #include <signal.h>
 #include <unistd.h>
 
+#if defined(__APPLE__)
+#include <sys/socket.h>
+#endif
 #if defined(__linux__)
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -25,7 +28,10 @@ namespace coproc::platform {
 #if defined(__APPLE__)
 
 /// To be called once for each descriptor that is to be written to.
-inline void expect_no_sigpipe(int fd) noexcept { ::fcntl(fd, F_SETNOSIGPIPE, 1); }
+inline void expect_no_sigpipe(int fd) noexcept {
+    const int yes = 1;
+    if (::setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &yes, sizeof yes) != 0) ::fcntl(fd, F_SETNOSIGPIPE, 1); // no socket
+}
 
 [[nodiscard]] inline ssize_t write_without_sigpipe(int fd, const char* data, std::size_t size) noexcept {
     return ::write(fd, data, size);

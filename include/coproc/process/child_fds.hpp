@@ -4,6 +4,7 @@
 // The descriptors of a child: what each of them is made of, opened or copied before the child is.
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
@@ -23,6 +24,7 @@
 #include "../core/unique_fd.hpp"
 #include "../platform/nameless_file.hpp"
 #include "../platform/pipe.hpp"
+#include "../platform/socket_pair.hpp"
 #include "../platform/spawn_plan.hpp"
 #include "command.hpp"
 
@@ -86,14 +88,19 @@ struct stream_ends {
     return open_for_child(c, number, file.path.c_str(), how);
 }
 
-[[nodiscard]] inline stream_ends open_pipe(const command& c, std::size_t number) {
-    platform::pipe_ends pipe = platform::make_pipe();
+[[nodiscard]] inline stream_ends open_pipe(const command& c, std::size_t number, const stdio& what) {
+    const bool sockets = what.is(stdio::socket);
+    platform::pipe_ends pipe = sockets ? platform::make_socket_pair() : platform::make_pipe();
     unique_fd& ours = number == 0 ? pipe.write : pipe.read;
     unique_fd& childs = number == 0 ? pipe.read : pipe.write;
     if (!ours || !childs || !platform::set_nonblocking(ours)) {
         const std::error_code error = platform::last_error();
-        cannot_start(c, spawn_stage::pipe, error, {"making a pipe for ", stdio_names[number], " failed"});
+        cannot_start(c, spawn_stage::pipe, error,
+                     {"making a ", sockets ? "socket pair" : "pipe", " for ", stdio_names[number], " failed"});
     }
+    // What a child writes to its stdin is an error, as with a pipe. It would lie here unread, and for that the child
+    // would find its stdin broken (ECONNRESET) where it ends.
+    if (sockets && number == 0) ::shutdown(ours.get(), SHUT_RD);
     const int source = childs.get();
     return {std::move(ours), std::move(childs), source};
 }
@@ -121,7 +128,7 @@ struct stream_ends {
     if (const auto* fd = what.as_fd()) return borrow(c, number, fd->get());
     if (const auto* text = what.as_text()) return open_text(c, text->bytes);
     if (what.is(stdio::null)) return open_for_child(c, number, "/dev/null", number == 0 ? O_RDONLY : O_WRONLY);
-    if (what.is(stdio::pipe)) return open_pipe(c, number);
+    if (what.is_stream()) return open_pipe(c, number, what);
     return {}; // ours, or the other output's
 }
 

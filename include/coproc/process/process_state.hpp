@@ -81,7 +81,7 @@ private:
             throw usage_error(concat({"the stream given for ", stdio_names[number], " of ", program(), " ", why}));
         };
         const std::optional<stdio>& said = c.stdio_of(number);
-        if (said && !said->is(stdio::pipe)) refuse("has no pipe: the command says something else");
+        if (said && !said->is_stream()) refuse("has no pipe: the command says something else");
         if (&stream.loop() != &loop()) refuse("belongs to another event_loop");
         if (stream.in_group()) refuse("is in use by another child");
         if (stream.is_open()) refuse("is still open: use it up, or close() it");

@@ -41,9 +41,11 @@ COPROC_CHILD_SIDE inline long clone(long number, long a, long b, long c, void (*
     __asm__ volatile("syscall\n\t"
                      "test %%rax, %%rax\n\t"
                      "jnz 1f\n\t"
-                     "xor %%ebp, %%ebp\n\t" // the outermost frame, for whoever unwinds
+                     // Out of whatever registers the compiler has chosen, rbp perhaps, before that one is cleared.
+                     "mov %[entry], %%rax\n\t"
                      "mov %[argument], %%rdi\n\t"
-                     "call *%[entry]\n\t"
+                     "xor %%ebp, %%ebp\n\t" // the outermost frame, for whoever unwinds
+                     "call *%%rax\n\t"
                      "hlt\n"
                      "1:"
                      : "+a"(result)
@@ -74,14 +76,15 @@ COPROC_CHILD_SIDE inline long clone(long number, long a, long b, long c, void (*
     register long x2 __asm__("x2") = c;
     __asm__ volatile("svc 0\n\t"
                      "cbnz x0, 1f\n\t"
-                     "mov x29, xzr\n\t"
+                     "mov x9, %[entry]\n\t" // before x29, which may hold one of them, is cleared
                      "mov x0, %[argument]\n\t"
-                     "blr %[entry]\n\t"
+                     "mov x29, xzr\n\t"
+                     "blr x9\n\t"
                      "brk #0\n"
                      "1:"
                      : "+r"(x0)
                      : "r"(x8), "r"(x1), "r"(x2), [entry] "r"(entry), [argument] "r"(argument)
-                     : "x30", "memory");
+                     : "x9", "x30", "memory");
     return x0;
 }
 

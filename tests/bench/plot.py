@@ -73,8 +73,8 @@ STYLE = """
   }
 """
 
-WIDTH, HEIGHT = 960, 300
-TOP, BOTTOM = 62, 246  # of a panel's plane
+WIDTH, HEIGHT = 960, 312
+TOP, BOTTOM = 74, 258  # of a panel's plane
 
 
 class Panel:
@@ -97,7 +97,7 @@ class Panel:
 
     def label(self, x, y):
         self.out.append(text((self.left + self.right) / 2, BOTTOM + 40, x, "small", "middle"))
-        self.out.append(text(self.left - 40, TOP - 10, y, "small"))
+        self.out.append(text(self.left - 40, TOP - 13, y, "small"))
 
 
 def nice_step(highest):

@@ -211,7 +211,7 @@ WORKLOADS = {
     "lines_1cpu": "read lines, on one CPU",
 }
 LOW_IS_GOOD = ("many", "wait_timeout")
-LIBRARIES = {"ours": "coproc", "libuv": "libuv", "boost_v2": "Boost v2", "glib": "GLib", "qt": "Qt", "python": "Python",
+LIBRARIES = {"libuv": "libuv", "boost_v2": "Boost v2", "glib": "GLib", "qt": "Qt", "python": "Python",
              "node": "Node", "tokio": "tokio", "go": "Go"}
 
 
@@ -226,8 +226,12 @@ def ratio(workload, mine, raw):
 
 
 def table(results):
+    about = results.get("about", {})
     results = results["results"]
-    libraries = {key: name for key, name in LIBRARIES.items() if any(key in peers for peers in results.values())}
+    names = {"ours": "coproc"} # and variants of it, such as with socket pairs
+    names |= {key: f"coproc, {key}" for key, words in about.items() if "--ours" in words and key != "ours"}
+    names |= LIBRARIES
+    libraries = {key: name for key, name in names.items() if any(key in peers for peers in results.values())}
     rows = ["| | " + " | ".join(libraries.values()) + " |", "|---|" + "---:|" * len(libraries)]
     for workload, words in WORKLOADS.items():
         peers = results.get(workload, {})

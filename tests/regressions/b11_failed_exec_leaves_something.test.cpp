@@ -31,7 +31,7 @@ using namespace coproc;
 
 namespace {
 
-volatile sig_atomic_t told = 0;
+volatile sig_atomic_t sigchld_came = 0;
 
 } // namespace
 
@@ -63,13 +63,13 @@ TEST_CASE("a host that handles SIGCHLD is not told of starts that failed", "[reg
     const nothing_leaks check;
     struct sigaction before {};
     struct sigaction action {};
-    action.sa_handler = [](int) { told = 1; };
+    action.sa_handler = [](int) { sigchld_came = 1; };
     ::sigaction(SIGCHLD, &action, &before);
     event_loop loop;
     CHECK(fails(command("/no/such/program")));
     CHECK(fails(command(child("cat")).cwd("/no/such/directory")));
     ::sigaction(SIGCHLD, &before, nullptr);
-    CHECK(told == 0);
+    CHECK(sigchld_came == 0);
 }
 
 TEST_CASE("what a failed start has left of its loop works on", "[regression][process]") {

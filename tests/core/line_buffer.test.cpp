@@ -95,6 +95,32 @@ TEST_CASE("a newline that was found stays found until it is taken", "[core]") {
     CHECK(buffer.find_newline() == line_buffer::npos);
 }
 
+TEST_CASE("more than was searched can be taken and the search begins behind it", "[core]") {
+    line_buffer buffer;
+    buffer.append("a\nb\nc\nd\n");
+    CHECK(buffer.find_newline() == 1u);
+    buffer.consume(5); // two newlines more
+    CHECK(buffer.view() == "\nd\n");
+    CHECK(buffer.find_newline() == 0u);
+    buffer.consume(3);
+    CHECK(buffer.find_newline() == line_buffer::npos);
+    buffer.append("e\n"); // at the front again
+    CHECK(buffer.find_newline() == 1u);
+}
+
+TEST_CASE("what was searched is known after it was moved to the front", "[core]") {
+    line_buffer buffer;
+    buffer.append(std::string(4000, 'x') + "\n");
+    CHECK(buffer.find_newline() == 4000u);
+    buffer.consume(4001);
+    buffer.append("begun");
+    CHECK(buffer.find_newline() == line_buffer::npos);
+    buffer.append(std::string(500, 'y') + "\n"); // there is room for that at the front only
+    CHECK(buffer.find_newline() == 505u);
+    buffer.consume(100);
+    CHECK(buffer.find_newline() == 405u);
+}
+
 TEST_CASE("taking bytes off the front moves the place where a search goes on", "[core]") {
     line_buffer buffer;
     buffer.append("0123456789");

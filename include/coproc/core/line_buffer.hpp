@@ -42,7 +42,7 @@ public:
 
     /// A free tail of at least `n` bytes to read into; `commit` says how many came. Throws std::bad_alloc.
     [[nodiscard]] std::span<char> prepare(std::size_t n) {
-        if (empty() && !is_seen()) head_ = tail_ = scanned_ = 0;
+        if (empty() && !is_seen()) start_at_front();
         if (capacity_ - tail_ < n) make_room(n);
         return {storage_.get() + tail_, capacity_ - tail_};
     }
@@ -57,16 +57,15 @@ public:
     /// Takes `n` bytes off the front. Their storage stays as it is until the next `prepare` or `release_if_empty`.
     void consume(std::size_t n) noexcept {
         head_ += n;
-        scanned_ = scanned_ > n ? scanned_ - n : 0;
+        if (head_ > searched_) [[unlikely]]
+            searched_ = head_;
     }
 
     /// Where the first newline is, counted from the front of `view()`; `npos` if there is none. (A std::optional is put
     /// together and taken apart through memory by GCC 12, which costs more than the search for a short line.)
     [[nodiscard]] std::size_t find_newline() noexcept {
-        if (scanned_ < size() && storage_[head_ + scanned_] == '\n') return scanned_; // found before, and still there
-        const std::size_t at = view().find('\n', scanned_);
-        scanned_ = std::min(at, size());
-        return at;
+        const bool known = newline_ - head_ < searched_ - head_; // found before, and not taken
+        return known || search() ? newline_ - head_ : npos;
     }
     static constexpr std::size_t npos = std::string_view::npos;
 
@@ -84,12 +83,28 @@ public:
     /// Forgets the unread bytes and gives the memory back.
     void clear() noexcept {
         dispose_of_storage();
-        head_ = tail_ = scanned_ = capacity_ = 0;
+        capacity_ = 0;
+        start_at_front();
     }
 
 private:
     // Somebody may be looking at the block that is in use. Once it is retired, the one in its place is ours to change.
     [[nodiscard]] bool is_seen() const noexcept { return pinned_ && !retired_; }
+
+    void start_at_front() noexcept {
+        head_ = tail_ = searched_ = 0;
+        newline_ = npos;
+    }
+
+    // The next search depends on this one by one number only, so that it need not wait for whoever takes the line.
+    bool search() noexcept {
+        const std::size_t from = std::exchange(searched_, tail_);
+        const void* const at = from != tail_ ? std::memchr(storage_.get() + from, '\n', tail_ - from) : nullptr;
+        if (at == nullptr) return false;
+        newline_ = static_cast<std::size_t>(static_cast<const char*>(at) - storage_.get());
+        searched_ = newline_ + 1;
+        return true;
+    }
 
     void make_room(std::size_t n) {
         // Moving at most half of it, and only when it is full, keeps the cost per byte constant.
@@ -97,6 +112,8 @@ private:
         if (!large_enough) move_to(block_pool::size_for(std::max(2 * capacity_, size() + n)));
         else if (is_seen()) move_to(capacity_);
         else if (!empty()) std::memmove(storage_.get(), storage_.get() + head_, size());
+        searched_ -= head_;
+        newline_ -= head_; // perhaps beyond zero: only differences count
         tail_ = size();
         head_ = 0;
     }
@@ -125,7 +142,8 @@ private:
     std::size_t retired_capacity_ = 0;
     std::size_t head_ = 0;
     std::size_t tail_ = 0;
-    std::size_t scanned_ = 0; // bytes from the front that are known to hold no newline
+    std::size_t searched_ = 0;   // up to here there is no newline but
+    std::size_t newline_ = npos; // this one, if it is not taken
     bool pinned_ = false;
 };
 

@@ -100,15 +100,7 @@ public:
     /// True if a read that asks for this would not have to wait.
     [[nodiscard]] bool answers(demand& d) noexcept {
         if (ended()) return true;
-        switch (d.what) {
-        case demand::kind::some: return !empty() || d.count == 0;
-        case demand::kind::arrival: return !empty();
-        case demand::kind::exactly: return size() >= d.count;
-        case demand::kind::line: return ordinary_line() != none || line_to_read().has_value();
-        case demand::kind::delimiter: return find(d) || is_beyond_limit(d);
-        case demand::kind::all: break;
-        }
-        return false;
+        return d.what == demand::kind::line ? has_line() : has_other(d);
     }
 
     // What each verb does when its demand is satisfied.
@@ -181,6 +173,19 @@ public:
     void clear() noexcept { bytes_.clear(); }
 
 private:
+    [[nodiscard]] bool has_line() noexcept { return ordinary_line() != none || line_to_read().has_value(); }
+    [[nodiscard]] bool has_other(demand& d) noexcept {
+        switch (d.what) {
+        case demand::kind::some: return !empty() || d.count == 0;
+        case demand::kind::arrival: return !empty();
+        case demand::kind::exactly: return size() >= d.count;
+        case demand::kind::delimiter: return find(d) || is_beyond_limit(d);
+        case demand::kind::line: // has_line
+        case demand::kind::all: break;
+        }
+        return false;
+    }
+
     [[nodiscard]] std::string take(std::size_t n) {
         std::string bytes(view().substr(0, n));
         consume(bytes.size());

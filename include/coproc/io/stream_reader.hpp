@@ -396,8 +396,11 @@ protected:
     friend stream_reader;
     using take_function = T (read_buffer::*)(demand&);
 
-    read_awaiter(stream_reader& reader, demand d, take_function take) noexcept
-        : reader_(&reader), take_(take), asked_(d) {}
+    // The demand is made where it stays: one that is copied as a whole right after it was written piece by piece makes
+    // the processor wait, for longer than the search for a short line takes.
+    read_awaiter(stream_reader& reader, take_function take, demand::kind what, std::size_t count = 0,
+                 char* into = nullptr) noexcept
+        : reader_(&reader), take_(take), asked_{.what = what, .count = count, .into = into} {}
 
     void look_for(std::span<const std::string_view> delimiters) noexcept { asked_.delimiters = delimiters; }
 
@@ -420,7 +423,7 @@ public:
 private:
     friend stream_reader;
     until_awaiter(stream_reader& reader, const std::array<std::string_view, N>& delimiters)
-        : read_awaiter<std::string>(reader, {.what = demand::kind::delimiter}, &read_buffer::take_until),
+        : read_awaiter<std::string>(reader, &read_buffer::take_until, demand::kind::delimiter),
           delimiters_(delimiters) {
         for (const std::string_view delimiter : delimiters_) {
             if (delimiter.empty()) throw std::invalid_argument("read_until(): a delimiter is empty");
@@ -431,29 +434,29 @@ private:
 };
 
 inline auto stream_reader::read_line() -> read_awaiter<std::optional<std::string>> {
-    return {*this, {.what = demand::kind::line}, &read_buffer::take_line};
+    return {*this, &read_buffer::take_line, demand::kind::line};
 }
 inline auto stream_reader::next_line() -> read_awaiter<std::optional<std::string_view>> {
-    return {*this, {.what = demand::kind::line}, &read_buffer::take_line_view};
+    return {*this, &read_buffer::take_line_view, demand::kind::line};
 }
 inline auto stream_reader::read_some(std::span<char> into) -> read_awaiter<std::size_t> {
-    return {*this, {.what = demand::kind::some, .count = into.size(), .into = into.data()}, &read_buffer::take_into};
+    return {*this, &read_buffer::take_into, demand::kind::some, into.size(), into.data()};
 }
 inline auto stream_reader::read(std::size_t n) -> read_awaiter<std::string> {
-    return {*this, {.what = demand::kind::some, .count = n}, &read_buffer::take_some};
+    return {*this, &read_buffer::take_some, demand::kind::some, n};
 }
 inline auto stream_reader::read_exactly(std::size_t n) -> read_awaiter<std::string> {
-    return {*this, {.what = demand::kind::exactly, .count = n}, &read_buffer::take_exactly};
+    return {*this, &read_buffer::take_exactly, demand::kind::exactly, n};
 }
 inline auto stream_reader::read_all() -> read_awaiter<std::string> {
-    return {*this, {.what = demand::kind::all}, &read_buffer::take_all};
+    return {*this, &read_buffer::take_all, demand::kind::all};
 }
 
 inline auto stream_reader::wait_eof() -> read_awaiter<void> {
-    return {*this, {.what = demand::kind::all}, &read_buffer::take_nothing};
+    return {*this, &read_buffer::take_nothing, demand::kind::all};
 }
 inline auto stream_reader::wait_for_arrival() -> read_awaiter<void> {
-    return {*this, {.what = demand::kind::arrival}, &read_buffer::leave_it};
+    return {*this, &read_buffer::leave_it, demand::kind::arrival};
 }
 
 } // namespace coproc

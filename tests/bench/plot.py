@@ -143,7 +143,8 @@ def all_of(points, key):
 
 def alive_panel(points):
     memory = [statistics.median(p["bytes_each"]) for p in points.values() if max(p.get("bytes_each", [0])) > 0]
-    heap = f"{min(memory) / 1024:.1f} to {max(memory) / 1024:.1f} KiB of heap a child" if memory else ""
+    sizes = sorted({f"{bytes_each / 1024:.1f}" for bytes_each in memory})
+    heap = " to ".join(sizes[:1] + sizes[1:][-1:]) + " KiB of heap a child" if sizes else ""
     panel = Panel(50, 340, "One more child, beside many", heap, max(all_of(points, "value") + all_of(points, "by_hand")))
     panel.label("children alive, each of them awaited", "µs from its start to its end")
     curve(panel, points, "by_hand", "hand")

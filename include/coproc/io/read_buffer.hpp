@@ -174,7 +174,9 @@ public:
 
 private:
     [[nodiscard]] bool has_line() noexcept { return ordinary_line() != none || line_to_read().has_value(); }
-    [[nodiscard]] bool has_other(demand& d) noexcept {
+    // What is not the way of nearly every line is kept out of it by gnu::noinline: a compiler that takes it in leaves
+    // the way itself out of line, which costs a short line a sixth of its time.
+    [[nodiscard, gnu::noinline]] bool has_other(demand& d) noexcept {
         switch (d.what) {
         case demand::kind::some: return !empty() || d.count == 0;
         case demand::kind::arrival: return !empty();
@@ -227,7 +229,7 @@ private:
     }
 
     // What the next read of a line will find.
-    [[nodiscard]] std::optional<front_line> line_to_read() noexcept {
+    [[nodiscard, gnu::noinline]] std::optional<front_line> line_to_read() noexcept {
         std::optional<front_line> line = look_at_front();
         while (line && line->length > limit_ && policy_ == long_line::skip) {
             pass_over(line->whole, line->terminated);
@@ -236,7 +238,7 @@ private:
         return line;
     }
 
-    std::optional<std::string_view> take_other_line_view() {
+    [[gnu::noinline]] std::optional<std::string_view> take_other_line_view() {
         const std::optional<front_line> line = line_to_read();
         if (!line) {
             throw_error();

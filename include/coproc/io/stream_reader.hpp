@@ -330,7 +330,7 @@ private:
         buffer_.unpin();
         return buffer_.answers(d) || read_to_answer(d);
     }
-    bool read_to_answer(demand& d) noexcept {
+    [[gnu::noinline]] bool read_to_answer(demand& d) noexcept {
         if (watched_ == 0) readable_ = true; // without events nobody can know better: try
         do {
             if (!can_read() || turn_is_spent()) return false;

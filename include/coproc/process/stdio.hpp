@@ -22,14 +22,14 @@ public:
         inherit, ///< ours
         null,    ///< /dev/null
         pipe,    ///< a pipe to a stream of the async_process
-        socket,  ///< the same by a pair of sockets, for bulk (see below)
-        to_out,  ///< for stderr: wherever stdout goes, in the order of the writes
-        to_err,  ///< for stdout: wherever stderr goes
+        /// The same by a pair of connected sockets (AF_UNIX, SOCK_STREAM), for bulk: on Linux 6.18 1.7 to 1.9 times as
+        /// fast as a pipe that has grown for it. The price: small messages to and fro at two thirds of the rate; 10 us
+        /// more to start a child; and the child cannot open /dev/stdin, /dev/stdout or /dev/stderr (ENXIO), as scripts
+        /// now and then do.
+        socket,
+        to_out, ///< for stderr: wherever stdout goes, in the order of the writes
+        to_err, ///< for stdout: wherever stderr goes
     };
-
-    // A pair of connected sockets carries bulk at 1.6 to 2 times the rate of a pipe, and is otherwise the same to us.
-    // It has its price: it is slower for small messages, costs twice as much to make, and the child cannot open
-    // /dev/stdin, /dev/stdout or /dev/stderr (ENXIO), which scripts now and then do.
 
     stdio(kind k) noexcept : kind_(k) {} // NOLINT(google-explicit-constructor): `out(stdio::null)`
 

@@ -5,6 +5,7 @@
 // laid out, and a word where the parent looks. No lock, no heap, no libc, no errno.
 
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
 
@@ -24,6 +25,8 @@ struct child_slot {
     kernel_sigset mask; // what the program begins with
     spawn_outcome outcome;
     bool ran; // the child has been here: our memory really is shared
+    bool shares_descriptors = false;
+    long highest = ~0U; // no descriptor of the child has a higher number
 };
 
 COPROC_CHILD_SIDE inline bool is_passed(const spawn_plan& plan, long fd) noexcept {
@@ -65,14 +68,14 @@ COPROC_CHILD_SIDE inline bool close_range(long first, long last) noexcept {
            raw::call(SYS_close_range, first, last, 0) == 0; // Linux 5.9
 }
 
-COPROC_CHILD_SIDE inline void close_the_rest(const spawn_plan& plan) noexcept {
+COPROC_CHILD_SIDE inline void close_the_rest(const spawn_plan& plan, long last) noexcept {
     long first = 3;
     bool closed = true;
     for (std::size_t i = 0; i < plan.passed_count; ++i) {
         closed = closed && close_range(first, plan.passed[i].target - 1);
         first = plan.passed[i].target + 1;
     }
-    if (!closed || !close_range(first, ~0U)) close_each_from_3(plan);
+    if (!closed || !close_range(first, last)) close_each_from_3(plan);
 }
 
 // Each returns 0 or an errno, as a positive number.
@@ -117,8 +120,26 @@ COPROC_CHILD_SIDE inline long enter_directory(const char* path) noexcept {
     return path == nullptr ? 0 : -raw::call(SYS_chdir, raw::address(path));
 }
 
+// A child that begins with its parent's own table of descriptors (CLONE_FILES) takes a copy of as much of it as it has
+// sources in. To copy all of ten thousand, and to close them again, would cost ten times a start.
+COPROC_CHILD_SIDE inline long take_descriptors(child_slot& slot) noexcept {
+    if (!slot.shares_descriptors) return 0;
+    const spawn_plan& plan = *slot.plan;
+    long highest = 2;
+    for (long target = 0; target < 3; ++target) {
+        if (plan.stdio[target] > highest) highest = plan.stdio[target];
+    }
+    for (std::size_t i = 0; i < plan.passed_count; ++i) {
+        if (plan.passed[i].source > highest) highest = plan.passed[i].source;
+    }
+    constexpr long of_my_own = 2; // CLOSE_RANGE_UNSHARE, Linux 5.9
+    if (raw::call(SYS_close_range, highest + 1, ~0U, of_my_own) != 0) return -raw::call(SYS_unshare, CLONE_FILES);
+    slot.highest = highest;
+    return 0;
+}
+
 // No source is a target, so none is overwritten before it is copied. A copy is not close-on-exec.
-COPROC_CHILD_SIDE inline long place_descriptors(const spawn_plan& plan) noexcept {
+COPROC_CHILD_SIDE inline long place_descriptors(const spawn_plan& plan, long highest) noexcept {
     for (long target = 0; target < 3; ++target) {
         if (plan.stdio[target] < 0) continue;
         const long placed = raw::call(SYS_dup3, plan.stdio[target], target, 0);
@@ -128,7 +149,7 @@ COPROC_CHILD_SIDE inline long place_descriptors(const spawn_plan& plan) noexcept
         const long placed = raw::call(SYS_dup3, plan.passed[i].source, plan.passed[i].target, 0);
         if (placed < 0) return -placed;
     }
-    close_the_rest(plan);
+    close_the_rest(plan, highest);
     return 0;
 }
 
@@ -153,10 +174,11 @@ COPROC_CHILD_SIDE inline void child_main(void* argument) noexcept {
     slot.ran = true;
     if (slot.plan != nullptr) { // null: only asked whether memory is shared
         const spawn_plan& plan = *slot.plan;
-        static_cast<void>(failed(slot, spawn_stage::fork, reset_dispositions(plan.inherit_signals)) ||
+        static_cast<void>(failed(slot, spawn_stage::fork, take_descriptors(slot)) ||
+                          failed(slot, spawn_stage::fork, reset_dispositions(plan.inherit_signals)) ||
                           failed(slot, spawn_stage::identity, take_identity(plan.as)) ||
                           failed(slot, spawn_stage::cwd, enter_directory(plan.cwd)) ||
-                          failed(slot, spawn_stage::redirect, place_descriptors(plan)) ||
+                          failed(slot, spawn_stage::redirect, place_descriptors(plan, slot.highest)) ||
                           failed(slot, spawn_stage::exec, execute(slot)));
     }
     leave();

@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
 #include "../core/unique_fd.hpp"
 
@@ -23,6 +24,15 @@ namespace coproc::platform {
 [[nodiscard]] inline unique_fd above_stdio(unique_fd fd) noexcept {
     if (!fd || fd.get() > 2) return fd;
     return unique_fd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 3));
+}
+
+/// What stays open for as long as a child lives goes to high numbers once there is more than a little of it, and leaves
+/// the low ones to what a child is to be given: the less of our table it has to take, the sooner it is made. Without
+/// room up there, the same.
+[[nodiscard]] inline unique_fd out_of_the_way(unique_fd fd) noexcept {
+    if (fd.get() < 64 || fd.get() >= 1024) return fd;
+    unique_fd moved(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 1024));
+    return moved ? std::move(moved) : std::move(fd);
 }
 
 struct pipe_ends {

@@ -64,7 +64,8 @@ inline long clone3_child(std::uint64_t flags, std::span<char> stack, child_slot&
 
 // Stops this thread until the child has left.
 inline long vfork_child(spawn_method method, memory of_child, child_slot& slot, int& pidfd) noexcept {
-    const std::uint64_t flags = CLONE_VFORK | (of_child == memory::shared ? CLONE_VM : 0);
+    slot.shares_descriptors = of_child == memory::shared; // until it has taken those that it needs: we sleep
+    const std::uint64_t flags = CLONE_VFORK | (of_child == memory::shared ? CLONE_VM | CLONE_FILES : 0);
     alignas(64) char stack[16384]; // we sleep, so our own stack is the safest place for the child's
     if (method == spawn_method::clone3) return clone3_child(flags, stack, slot, pidfd);
     return raw::clone(SYS_clone, static_cast<long>(flags | CLONE_PIDFD), raw::address(stack + sizeof stack),
@@ -151,7 +152,7 @@ inline child named_child(long pid, int pidfd) noexcept {
     if (name.get() <= 2) { // if there is no room above, the low number serves
         if (const int moved = ::fcntl(name.get(), F_DUPFD_CLOEXEC, 3); moved >= 0) name = unique_fd(moved);
     }
-    return {static_cast<pid_t>(pid), std::move(name)};
+    return {static_cast<pid_t>(pid), out_of_the_way(std::move(name))};
 }
 
 inline spawn_outcome spawn_by_clone(spawn_method how, memory of_child, child_slot& slot, child& started) noexcept {

@@ -102,7 +102,7 @@ struct stream_ends {
     // would find its stdin broken (ECONNRESET) where it ends.
     if (sockets && number == 0) ::shutdown(ours.get(), SHUT_RD);
     const int source = childs.get();
-    return {std::move(ours), std::move(childs), source};
+    return {platform::out_of_the_way(std::move(ours)), std::move(childs), source};
 }
 
 [[nodiscard]] inline stream_ends open_text(const command& c, const std::string& bytes) {

@@ -239,9 +239,7 @@ task<figures> many(const parameters& given) {
 
     const stopwatch watch;
     std::vector<async_process> children;
-    std::vector<starting> starts;
-    for (std::size_t i = 0; i < count; ++i) starts.push_back(start(program));
-    for (starting& one : starts) children.push_back(co_await one);
+    for (std::size_t i = 0; i < count; ++i) children.emplace_back(program);
     const double descriptors = open_descriptors() - descriptors_before;
     for (async_process& child : children) child.close_stdin();
     std::vector<task<>> ends;

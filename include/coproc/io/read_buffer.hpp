@@ -40,8 +40,9 @@ namespace detail {
 struct demand {
     enum class kind { some, exactly, delimiter, line, all, arrival };
     kind what;
-    std::size_t count = 0; // how many bytes: at most for `some`, in all for `exactly`
-    char* into = nullptr;  // where `read_some` wants them
+    std::size_t count = 0;  // how many bytes: at most for `some`, in all for `exactly`
+    char* into = nullptr;   // where `read_some` wants them
+    std::size_t filled = 0; // how many are there already, of those for `into`
     std::span<const std::string_view> delimiters = {};
     std::size_t searched = 0; // bytes known to hold no end of a delimiter
 };
@@ -117,6 +118,7 @@ public:
         return copy;
     }
     std::size_t take_into(demand& d) {
+        if (d.filled != 0) return d.filled;
         const std::size_t n = std::min(d.count, size());
         if (n == 0 && d.count != 0) throw_error();
         if (n != 0) std::memcpy(d.into, view().data(), n);

@@ -208,7 +208,10 @@ TEST_CASE("a conversation allocates nothing after its first line but long string
     run(talk());
 }
 
-TEST_CASE("a flood of lines allocates for its first megabytes and not for the others", "[faults][process]") {
+// When a stream has shown that it wants larger blocks is a matter of time; there are seven sizes, 4 to 256 KiB.
+constexpr long sizes_of_blocks = 7;
+
+TEST_CASE("a flood of lines allocates a few blocks at most", "[faults][process]") {
     const auto talk = []() -> task<> {
         async_process p(child("lines"), "1000000");
         line_stream lines = p.stream_stdout();
@@ -217,14 +220,14 @@ TEST_CASE("a flood of lines allocates for its first megabytes and not for the ot
         while (const auto line = co_await lines.next()) {
             if (++count == 500000) before = failing_allocations::made;
         }
-        CHECK(failing_allocations::made - before == 0);
+        CHECK(failing_allocations::made - before <= sizes_of_blocks);
         CHECK(count == 1000000);
         co_await p.wait();
     };
     run(talk());
 }
 
-TEST_CASE("bulk in both directions allocates for its first megabytes and not for the others", "[faults][process]") {
+TEST_CASE("bulk in both directions allocates a few blocks at most", "[faults][process]") {
     const auto talk = []() -> task<> {
         async_process p(child("cat"));
         const std::string block(100'000, 'x');
@@ -236,7 +239,7 @@ TEST_CASE("bulk in both directions allocates for its first megabytes and not for
             co_await p.write_stdin(block);
             for (std::size_t got = 0; got < block.size();) got += co_await p.out().read_some(into);
         }
-        CHECK(failing_allocations::made - before == 0);
+        CHECK(failing_allocations::made - before <= 2 * sizes_of_blocks); // of each stream
     };
     run(talk());
 }

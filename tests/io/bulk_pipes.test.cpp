@@ -17,6 +17,8 @@
 
 #include <coproc/coro/task.hpp>
 #include <coproc/coro/when_all.hpp>
+#include <coproc/coro/when_any.hpp>
+#include <coproc/loop/sleep.hpp>
 
 #include "support/bytes.hpp"
 #include "support/catch.hpp"
@@ -123,6 +125,54 @@ TEST_CASE("a stream of small messages keeps the pipe that it was born with", "[i
     run_in_time(talk());
     CHECK(size_of(in.pipe.write) == usual);
     CHECK(size_of(pipe.read) == usual);
+}
+
+// Seen to fail: bytes that are fetched for a read before those that are buffered.
+TEST_CASE("a large read gets what is buffered first and then its bytes straight from the pipe", "[io]") {
+    const nothing_leaks check;
+    bulk_reader it;
+    const auto talk = [&]() -> task<> {
+        const std::string sent = alphabet(50'000);
+        put_into(it.pipe.write, sent);
+        std::string seen = co_await it.reader.read_exactly(10); // and buffers more
+        std::vector<char> into(1'000'000);
+        while (seen.size() < sent.size()) {
+            const std::size_t got = co_await it.reader.read_some(into);
+            seen.append(into.data(), got);
+        }
+        CHECK((seen == sent));
+        put_into(it.pipe.write, sent);
+        const std::size_t at_once = co_await it.reader.read_some(into);
+        CHECK(at_once == sent.size());
+        CHECK((std::string(into.data(), at_once) == sent));
+        CHECK(it.reader.buffered() == 0);
+        it.pipe.write.reset();
+        const std::size_t at_the_end = co_await it.reader.read_some(into);
+        CHECK(at_the_end == 0);
+        CHECK(it.reader.at_eof());
+    };
+    run_in_time(talk());
+}
+
+// Seen to fail: a read that waits fetching to where it wants its bytes.
+TEST_CASE("a large read that is cancelled at the moment of arrival has taken nothing", "[io]") {
+    const nothing_leaks check;
+    bulk_reader it;
+    const std::string sent = alphabet(60'000);
+    std::vector<char> into(1'000'000);
+    const auto writer = [&]() -> task<> { // comes due in the turn that tells of the bytes, and first
+        co_await yield();
+        put_into(it.pipe.write, sent);
+        co_await yield();
+    };
+    const auto talk = [&]() -> task<> {
+        auto first = co_await when_any(it.reader.read_some(into), writer());
+        CHECK(first.index == 1);
+        it.pipe.write.reset();
+        const std::string seen = co_await it.reader.read_all();
+        CHECK((seen == sent));
+    };
+    run_in_time(talk());
 }
 
 TEST_CASE("a pipe is enlarged when as much again as it holds is still to be written", "[io]") {

@@ -257,7 +257,7 @@ private:
     }
 
     // Who takes all there is gets it by reads of this size: while the kernel copies, the pipe is locked and the child
-    // stands, so reads of a whole bulk pipe would make the two take turns (bytes: 0.66 of what this gives). Who takes
+    // stands, so reads of a whole bulk pipe would make the two take turns (two thirds of the rate). Who takes
     // lines is busy meanwhile, and does better with few reads.
     static constexpr std::size_t bulk_read = platform::usual_pipe_size;
     static bool is_bulk(const demand& d) noexcept { return d.into != nullptr && d.count >= bulk_read; }
@@ -413,8 +413,7 @@ protected:
     friend stream_reader;
     using take_function = T (read_buffer::*)(demand&);
 
-    // The demand is made where it stays: one that is copied as a whole right after it was written piece by piece makes
-    // the processor wait, for longer than the search for a short line takes.
+    // The demand is made where it stays: to copy one takes longer than to find a short line.
     read_awaiter(stream_reader& reader, take_function take, demand::kind what, std::size_t count = 0,
                  char* into = nullptr) noexcept
         : reader_(&reader), take_(take), asked_{.what = what, .count = count, .into = into} {}

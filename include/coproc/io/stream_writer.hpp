@@ -194,7 +194,7 @@ private:
     }
 
     // No more than a usual pipe holds at a time: while the kernel copies, the pipe is locked and the child stands, so
-    // the two would take turns (0.64 of what this gives).
+    // the two would take turns (two thirds of the rate).
     void write_once(std::string_view& bytes) noexcept {
         const std::string_view piece = bytes.substr(0, platform::usual_pipe_size);
         const ssize_t n = platform::write_without_sigpipe(fd_.get(), piece.data(), piece.size());

@@ -6,12 +6,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#if defined(__linux__)
-#include <sys/syscall.h>
-#endif
-
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
@@ -132,8 +127,7 @@ int room_for_descriptors(int pid) {
 }
 
 bool a_child_can_take_a_part_of_our_table() {
-    constexpr long close_range_call = 436; // SYS_close_range, the same everywhere; Linux 5.9
-    return std::getenv("COPROC_SPAWN") == nullptr && ::syscall(close_range_call, 1, 0, 0) != 0 && errno == EINVAL;
+    return std::getenv("COPROC_SPAWN") == nullptr && platform::detail::can_cut_tables();
 }
 
 } // namespace

@@ -120,7 +120,8 @@ public:
         return root.take();
     }
 
-    /// One turn, which waits for something to do for `timeout` at the most. A signal handler's return ends it, too.
+    /// One turn, which waits for something to do for `timeout` at the most. A signal handler's return ends it, too, and
+    /// while a child is being started (`start`) it is short.
     template <class Rep, class Period>
     void run_once(std::chrono::duration<Rep, Period> timeout) {
         require_turn_possible();

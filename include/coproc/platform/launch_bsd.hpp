@@ -18,6 +18,7 @@ public:
     void sleep(clock::duration) const noexcept {}
     [[nodiscard]] spawn_outcome outcome() const noexcept { return {}; }
     [[nodiscard]] spawn_plan plan() const noexcept { return {}; }
+    void give_back() noexcept {}
 };
 
 } // namespace coproc::platform

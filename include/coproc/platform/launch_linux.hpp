@@ -97,8 +97,12 @@ public:
     [[nodiscard]] spawn_outcome outcome() const noexcept {
         return slot_ == nullptr ? spawn_outcome{} : slot_->child_.outcome;
     }
-    /// What was to be started, if that has failed.
+    /// What was to be started, if that has failed; until `give_back`.
     [[nodiscard]] const spawn_plan& plan() const noexcept { return slot_->plan_.plan(); }
+    /// Nobody will ask any more.
+    void give_back() noexcept {
+        if (slot_ != nullptr) std::exchange(slot_, nullptr)->lent_to_ = nullptr;
+    }
 
 private:
     friend class launch_slots;
@@ -121,10 +125,6 @@ private:
         slot_ = &slot;
         slot.lent_to_ = this;
         return true;
-    }
-
-    void give_back() noexcept {
-        if (slot_ != nullptr) std::exchange(slot_, nullptr)->lent_to_ = nullptr;
     }
 
     launch_slot* slot_ = nullptr; // null: it went well

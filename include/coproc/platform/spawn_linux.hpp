@@ -5,14 +5,16 @@
 //
 //     parent                                     child, on a corner of the parent's stack
 //     block all signals
-//     clone3(VM | VFORK | PIDFD | CLEAR_SIGHAND) ─┐
-//        (stopped by the kernel)                  ├ dispositions, identity, cwd, descriptors in place, the rest closed
-//                                                 ├ empty signal mask
-//                                                 └ execve ── or {stage, errno} into the slot, and exit
-//     unblock, look at the slot  <────────────────┘
+//     clone3(VM | VFORK | FILES | PIDFD | …) ────┐
+//        (stopped by the kernel)                 ├ a table of descriptors of its own, no longer than it needs
+//                                                ├ dispositions, identity, cwd, descriptors in place, the rest closed
+//                                                ├ empty signal mask
+//                                                └ execve ── or {stage, errno} into the slot, and exit
+//     unblock, look at the slot  <───────────────┘
 //
-// Nothing is copied, so a start costs the same whatever the parent's size; the error needs no pipe; and the child is
-// named by a pidfd from birth. Where this is refused (old kernels, seccomp, emulators) posix_spawn serves.
+// Neither memory nor open files are copied, so a start costs the same whatever the parent's size; the error needs no
+// pipe; and the child is named by a pidfd from birth. Where this is refused (old kernels, seccomp, emulators)
+// posix_spawn serves.
 //
 // A child that gives up rights gets a copy of our memory instead (no CLONE_VM): a process that others may trace or
 // signal must not be inside a privileged one. Only the slot is shared with it.
@@ -22,6 +24,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -62,10 +65,25 @@ inline long clone3_child(std::uint64_t flags, std::span<char> stack, child_slot&
     return raw::clone(SYS_clone3, raw::address(&arguments), sizeof arguments, 0, &child_main, &slot);
 }
 
+// Before Linux 6.11 a table of descriptors that is cut short (CLOSE_RANGE_UNSHARE) may keep the marks of some that it
+// does not have (CVE-2024-45025): the program would get numbers beyond its limit, or none.
+inline bool can_cut_tables() noexcept {
+    static const bool can = [] {
+        utsname system; // NOLINT(cppcoreguidelines-pro-type-member-init): the call fills it
+        if (::uname(&system) != 0) return false;
+        char* minor = nullptr;
+        const long major = std::strtol(system.release, &minor, 10);
+        return major > 6 || (major == 6 && *minor == '.' && std::strtol(minor + 1, nullptr, 10) >= 11);
+    }();
+    return can;
+}
+
 // Stops this thread until the child has left.
 inline long vfork_child(spawn_method method, memory of_child, child_slot& slot, int& pidfd) noexcept {
-    slot.shares_descriptors = of_child == memory::shared; // until it has taken those that it needs: we sleep
-    const std::uint64_t flags = CLONE_VFORK | (of_child == memory::shared ? CLONE_VM | CLONE_FILES : 0);
+    // Until it has taken those that it needs, the child has our descriptors: we sleep.
+    slot.shares_descriptors = of_child == memory::shared && can_cut_tables();
+    const std::uint64_t flags =
+        CLONE_VFORK | (of_child == memory::shared ? CLONE_VM : 0) | (slot.shares_descriptors ? CLONE_FILES : 0);
     alignas(64) char stack[16384]; // we sleep, so our own stack is the safest place for the child's
     if (method == spawn_method::clone3) return clone3_child(flags, stack, slot, pidfd);
     return raw::clone(SYS_clone, static_cast<long>(flags | CLONE_PIDFD), raw::address(stack + sizeof stack),

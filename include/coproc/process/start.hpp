@@ -38,6 +38,7 @@ public:
         if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
         const platform::spawn_outcome outcome = state_->launching.outcome();
         if (outcome.error != 0) start_again(outcome);
+        state_->launching.give_back();
         // The child's end here, or their readers would wait for us.
         std::optional<detail::child_fds> fds = std::exchange(fds_, std::nullopt);
         state_->connect(*fds);
@@ -86,7 +87,8 @@ private:
 /// a child cannot be made in this way (other systems than Linux, Linux before 5.5, seccomp, a change of identity, 64
 /// under way already), the program runs when the call returns.
 ///
-/// The command need not outlive the call; the loop must outlive what it yields.
+/// The command need not outlive the call; the descriptors that it borrows must stay open, and the loop must live, until
+/// `co_await` has completed.
 [[nodiscard]] inline starting start(const command& c, const streams& own, event_loop& loop = event_loop::current()) {
     return {c, own, loop};
 }

@@ -67,14 +67,6 @@ task<std::optional<spawn_error>> failure_of_start(command c) {
     co_return std::nullopt;
 }
 
-bool is_concurrent_here() {
-#if defined(__linux__)
-    return platform::detail::method() == platform::detail::spawn_method::clone3;
-#else
-    return false;
-#endif
-}
-
 } // namespace
 
 TEST_CASE("a start that is awaited yields a process", "[process]") {
@@ -156,6 +148,12 @@ TEST_CASE("a start outside of a loop is refused", "[process]") {
 }
 
 #if defined(__linux__)
+
+namespace {
+
+bool is_concurrent_here() { return platform::detail::method() == platform::detail::spawn_method::clone3; }
+
+} // namespace
 
 // Seen to fail: starting::begin with detail::spawn alone; 0 > 0.
 TEST_CASE("a start is not waited for", "[process]") {

@@ -203,6 +203,8 @@ private:
                      PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEFORK |
                          PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE);
         }
+        // A child may be heard of before its parent tells that it has one.
+        if (is_new && pid != root_ && counting_) counted_children_.insert(pid);
         if (signal == (SIGTRAP | 0x80)) {
             look_at_call(pid);
         } else if (event == PTRACE_EVENT_EXEC && pid != root_) {

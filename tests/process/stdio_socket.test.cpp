@@ -314,7 +314,7 @@ TEST_CASE("streams of our own can be sockets", "[process]") {
 
 #if defined(COPROC_TEST_HAS_SYSTEM_CALL_FILTER)
 
-TEST_CASE("a socket pair that cannot be had is a typed error that names it", "[process]") {
+TEST_CASE("a socket pair that cannot be had is a typed error that names it", "[process][own_descriptors]") {
     const int code = in_a_fork([] {
         if (!filter_system_calls({{SYS_socketpair, EMFILE}})) return 1;
         event_loop loop;

@@ -26,7 +26,8 @@
 
 namespace coproc {
 
-/// Copyable and reusable. Every verb returns the command itself, so they chain, on a named one and on a temporary.
+/// Copyable and reusable. Every verb returns the command itself, so they chain, on a named one and on a temporary, of
+/// which `command c = command("x").arg("y")` makes a copy.
 ///
 /// Words with a NUL byte, which no system can pass on, are refused where they are given: std::invalid_argument.
 class command {
@@ -56,13 +57,13 @@ public:
     // ---- words ----
 
     template <word Arg>
-    command& arg(const Arg& a) & {
+    command& arg(const Arg& a) {
         args_.push_back(detail::checked(a, "argument"));
         return *this;
     }
     /// All of a range.
     template <class Range>
-    command& args(const Range& range) & {
+    command& args(const Range& range) {
         std::vector<std::string> more; // first all of it: the range may be our own words
         for (const auto& a : range) more.push_back(detail::checked(a, "argument"));
         args_.insert(args_.end(), more.begin(), more.end());
@@ -70,7 +71,7 @@ public:
     }
     /// What the program finds as its own name, in place of the program's.
     template <word Name>
-    command& arg0(const Name& name) & {
+    command& arg0(const Name& name) {
         arg0_ = detail::checked(name, "argument");
         return *this;
     }
@@ -79,25 +80,25 @@ public:
 
     /// Sets a variable. The last word on a key counts. Throws std::invalid_argument for an empty key or one with a `=`.
     template <word Key, word Value>
-    command& env(const Key& key, const Value& value) & {
+    command& env(const Key& key, const Value& value) {
         env_changes_.push_back({checked_key(key), detail::checked(value, "environment value")});
         return *this;
     }
     /// Takes a variable away that would be inherited.
     template <word Key>
-    command& unset_env(const Key& key) & {
+    command& unset_env(const Key& key) {
         env_changes_.push_back({checked_key(key), std::nullopt});
         return *this;
     }
     /// Inherits nothing, and forgets what was set before.
-    command& clear_env() & {
+    command& clear_env() {
         env_changes_.clear();
         env_cleared_ = true;
         return *this;
     }
     /// The directory to start in. Ours does not change.
     template <word Path>
-    command& cwd(const Path& directory) & {
+    command& cwd(const Path& directory) {
         cwd_ = detail::checked(directory, "directory");
         if (cwd_.empty()) throw std::invalid_argument("the directory of a command is empty");
         return *this;
@@ -107,20 +108,20 @@ public:
 
     /// Each throws std::invalid_argument for what makes no sense there: a merge of stdin or into itself, text to be
     /// written.
-    command& in(stdio source) & {
+    command& in(stdio source) {
         if (source.is(stdio::to_out) || source.is(stdio::to_err)) throw std::invalid_argument("stdin cannot be merged");
         if (source.as_file() != nullptr && source.as_file()->append) {
             throw std::invalid_argument("stdin cannot be appended to");
         }
         return set_stdio(0, std::move(source));
     }
-    command& out(stdio sink) & { return set_output(1, std::move(sink), stdio::to_out, stdio::to_err); }
-    command& err(stdio sink) & { return set_output(2, std::move(sink), stdio::to_err, stdio::to_out); }
+    command& out(stdio sink) { return set_output(1, std::move(sink), stdio::to_out, stdio::to_err); }
+    command& err(stdio sink) { return set_output(2, std::move(sink), stdio::to_err, stdio::to_out); }
 
     /// The child finds `fd` under `number`, from 3 on, besides 0, 1 and 2: nothing else is open in it. Borrowed or
     /// owned as with `stdio::fd`; the last word on a number counts. Throws std::invalid_argument.
-    command& pass_fd(int number, int fd) & { return pass(number, detail::lent_fd(fd)); }
-    command& pass_fd(int number, unique_fd fd) & { return pass(number, detail::lent_fd(std::move(fd))); }
+    command& pass_fd(int number, int fd) { return pass(number, detail::lent_fd(fd)); }
+    command& pass_fd(int number, unique_fd fd) { return pass(number, detail::lent_fd(std::move(fd))); }
 
     // ---- identity ----
 
@@ -131,18 +132,18 @@ public:
     /// Throws std::invalid_argument for a number that no identity has: -1, which means "unchanged" to the kernel, and
     /// one that would be another when cut down to an uid_t.
     template <std::integral Id>
-    command& user(Id id) & {
+    command& user(Id id) {
         identity_.user = checked_id<uid_t>(id, "user");
         return *this;
     }
     template <std::integral Id>
-    command& group(Id id) & {
+    command& group(Id id) {
         identity_.group = checked_id<gid_t>(id, "group");
         return *this;
     }
     /// Exactly these supplementary groups; an empty range is none.
     template <class Range>
-    command& groups(const Range& ids) & {
+    command& groups(const Range& ids) {
         std::vector<gid_t> all;
         for (const auto& id : ids) all.push_back(checked_id<gid_t>(id, "group"));
         identity_.groups = std::move(all);
@@ -153,7 +154,7 @@ public:
 
     /// The child begins as exec(2) would have it: what we block is blocked and what we ignore is ignored, as with
     /// nohup(1). Otherwise nothing is blocked and everything has its default, whatever we do.
-    command& inherit_signals() & {
+    command& inherit_signals() {
         inherit_signals_ = true;
         return *this;
     }
@@ -161,57 +162,10 @@ public:
     // ---- life ----
 
     /// What becomes of the child when its async_process is destroyed: by default `destroy::kill`.
-    command& on_destroy(destroy policy) & {
+    command& on_destroy(destroy policy) {
         on_destroy_ = policy;
         return *this;
     }
-
-    // The same verbs on a temporary, so that `command("x").arg("y")` is still a temporary that can be moved from.
-
-    template <word Arg>
-    command&& arg(const Arg& a) && {
-        return std::move(arg(a));
-    }
-    template <class Range>
-    command&& args(const Range& range) && {
-        return std::move(args(range));
-    }
-    template <word Name>
-    command&& arg0(const Name& name) && {
-        return std::move(arg0(name));
-    }
-    template <word Key, word Value>
-    command&& env(const Key& key, const Value& value) && {
-        return std::move(env(key, value));
-    }
-    template <word Key>
-    command&& unset_env(const Key& key) && {
-        return std::move(unset_env(key));
-    }
-    command&& clear_env() && { return std::move(clear_env()); }
-    template <word Path>
-    command&& cwd(const Path& directory) && {
-        return std::move(cwd(directory));
-    }
-    command&& in(stdio source) && { return std::move(in(std::move(source))); }
-    command&& out(stdio sink) && { return std::move(out(std::move(sink))); }
-    command&& err(stdio sink) && { return std::move(err(std::move(sink))); }
-    command&& pass_fd(int number, int fd) && { return std::move(pass_fd(number, fd)); }
-    command&& pass_fd(int number, unique_fd fd) && { return std::move(pass_fd(number, std::move(fd))); }
-    template <std::integral Id>
-    command&& user(Id id) && {
-        return std::move(user(id));
-    }
-    template <std::integral Id>
-    command&& group(Id id) && {
-        return std::move(group(id));
-    }
-    template <class Range>
-    command&& groups(const Range& ids) && {
-        return std::move(groups(ids));
-    }
-    command&& inherit_signals() && { return std::move(inherit_signals()); }
-    command&& on_destroy(destroy policy) && { return std::move(on_destroy(policy)); }
 
     // ---- what was said ----
 

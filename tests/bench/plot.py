@@ -229,8 +229,8 @@ def ratio(workload, mine, raw):
 def table(results):
     about = results.get("about", {})
     results = results["results"]
-    names = {"ours": "coproc"} # and variants of it, such as with socket pairs
-    names |= {key: f"coproc, {key}" for key, words in about.items() if "--ours" in words and key != "ours"}
+    names = {"ours": "coproc", "coproc": "coproc"} # and variants of it, such as with socket pairs
+    names |= {key: f"coproc, {key}" for key, words in about.items() if "--ours" in words and key not in ("ours", "coproc")}
     names |= LIBRARIES
     libraries = {key: name for key, name in names.items() if any(key in peers for peers in results.values())}
     rows = ["| | " + " | ".join(libraries.values()) + " |", "|---|" + "---:|" * len(libraries)]

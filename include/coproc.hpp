@@ -30,6 +30,7 @@
 #include "coproc/loop/with_stop.hpp"
 #include "coproc/loop/with_timeout.hpp"
 
+#include "coproc/io/capture.hpp"
 #include "coproc/io/line_stream.hpp"
 #include "coproc/io/pump.hpp"
 #include "coproc/io/stream_reader.hpp"
@@ -38,6 +39,7 @@
 #include "coproc/process/async_process.hpp"
 #include "coproc/process/command.hpp"
 #include "coproc/process/destroy.hpp"
+#include "coproc/process/judgement.hpp"
 #include "coproc/process/process_error.hpp"
 #include "coproc/process/result.hpp"
 #include "coproc/process/start.hpp"

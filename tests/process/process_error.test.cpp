@@ -40,11 +40,20 @@ TEST_CASE("an exit_error says how the child ended and what it said about that", 
           "cannot run \"make -j4\": ended with unknown status: not a success");
 }
 
-TEST_CASE("of a long stderr an exit_error tells the end", "[process]") {
-    const std::string text = words_of(ended(exit_status::exited(1), std::string(5000, 'x') + "the reason\n"));
-    CHECK(text.find("stderr ends \"xxx") != std::string::npos);
-    CHECK(text.find("the reason\"") != std::string::npos);
-    CHECK(text.size() < 1200);
+TEST_CASE("of a long stderr an error tells how it began and how it ended and how much is between", "[process]") {
+    const std::string text = words_of(ended(exit_status::exited(1), "first" + std::string(5000, 'x') + "the reason\n"));
+    CHECK(text.find(", stderr \"firstxxx") != std::string::npos);
+    CHECK(text.find("x\" ... 3991 bytes ... \"xxx") != std::string::npos);
+    CHECK(text.find("the reason\": not") != std::string::npos);
+    CHECK(text.size() < 1300);
+}
+
+TEST_CASE("what was not captured counts as left out", "[process]") {
+    result r = ended(exit_status::exited(1), "beginend");
+    r.err_truncated = true;
+    r.err_bytes = 1000008;
+    CHECK(words_of(r) == "cannot run \"make -j4\": exited with code 1, stderr \"begi\" ... 1000000 bytes ... \"nend\": "
+                         "not a success");
 }
 
 TEST_CASE("an exit_error carries the whole result", "[process]") {

@@ -24,6 +24,8 @@ enum class errc {
     end_of_stream = 1, ///< the stream ended before the read was satisfied
     line_too_long,     ///< a line passed the limit of its reader
     unsuccessful,      ///< a child ended with a status that was not accepted
+    timed_out,         ///< a child took longer than it was given; std::errc::timed_out
+    output_limit,      ///< a child wrote more than was to be captured
 };
 
 } // namespace coproc
@@ -42,8 +44,14 @@ namespace coproc {
             case errc::end_of_stream: return "the stream ended early";
             case errc::line_too_long: return "line too long";
             case errc::unsuccessful: return "not a success";
+            case errc::timed_out: return "timed out";
+            case errc::output_limit: return "too much output";
             }
             return "unknown error";
+        }
+        [[nodiscard]] std::error_condition default_error_condition(int value) const noexcept override {
+            if (static_cast<errc>(value) == errc::timed_out) return std::errc::timed_out;
+            return {value, *this};
         }
     };
     static const category instance;

@@ -61,6 +61,14 @@ public:
             searched_ = head_;
     }
 
+    /// Takes `n` bytes out from behind the first `at`. What comes after them moves up.
+    void erase(std::size_t at, std::size_t n) noexcept {
+        char* const gap = storage_.get() + head_ + at;
+        std::memmove(gap, gap + n, size() - at - n);
+        tail_ -= n;
+        searched_ = std::min(searched_, head_ + at);
+    }
+
     /// Where the first newline is, counted from the front of `view()`; `npos` if there is none. (A std::optional is put
     /// together and taken apart through memory by GCC 12, which costs more than the search for a short line.)
     [[nodiscard]] std::size_t find_newline() noexcept {

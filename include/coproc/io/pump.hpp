@@ -89,6 +89,7 @@ private:
         using kind = platform::splice_outcome::kind;
         const auto [what, n] = platform::splice_some(from_.fd_.get(), to_.fd_.get(), stream_reader::most_in_turn);
         from_.taken_in_turn_ += n;
+        from_.arrived_ += n;
         to_.written_ += n;
         to_.accepted_ += n;
         moved_ += n;

@@ -21,6 +21,7 @@
 
 #include "../core/error.hpp"
 #include "../core/line_buffer.hpp"
+#include "capture.hpp"
 #include "stream_name.hpp"
 
 namespace coproc {
@@ -36,9 +37,9 @@ enum class long_line {
 namespace detail {
 
 /// What a read waits for. The end of the stream, or an error, satisfies everything. `arrival` is for whoever takes the
-/// bytes himself, from here or from the kernel.
+/// bytes himself, from here or from the kernel; `end` is for whoever keeps of them what his rule says.
 struct demand {
-    enum class kind { some, exactly, delimiter, line, all, arrival };
+    enum class kind { some, exactly, delimiter, line, all, arrival, end };
     kind what;
     std::size_t count = 0;  // how many bytes: at most for `some`, in all for `exactly`
     char* into = nullptr;   // where `read_some` wants them
@@ -167,9 +168,16 @@ public:
     }
     /// As of line_buffer: what was prepared is not needed now.
     void release_if_empty() noexcept { bytes_.release_if_empty(); }
-    /// Keeps the newest `most` bytes.
-    void drop_oldest(std::size_t most) noexcept {
-        if (size() > most) drop(size() - most);
+    /// Keeps of what nobody has read as much as the rule says, but perhaps up to a tail more, unless `exactly`: what
+    /// comes behind a gap has to be moved, and is moved once that way.
+    void keep(const capture& rule, bool exactly = false) noexcept {
+        const std::size_t above = size() - std::min(size(), rule.head_bytes());
+        if (above <= rule.tail_bytes()) return;
+        const std::size_t excess = above - rule.tail_bytes();
+        if (rule.head_bytes() == 0) return drop(excess);
+        if (!exactly && excess <= rule.tail_bytes()) return;
+        bytes_.erase(rule.head_bytes(), excess);
+        dropped_ += excess;
     }
     /// As of line_buffer.
     void clear() noexcept { bytes_.clear(); }
@@ -185,7 +193,8 @@ private:
         case demand::kind::exactly: return size() >= d.count;
         case demand::kind::delimiter: return find(d) || is_beyond_limit(d);
         case demand::kind::line: // has_line
-        case demand::kind::all: break;
+        case demand::kind::all:
+        case demand::kind::end: break;
         }
         return false;
     }

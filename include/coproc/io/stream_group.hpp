@@ -6,8 +6,10 @@
 // will not read before it has written, can always go on.
 
 #include <cstddef>
+#include <utility>
 
 #include "../core/intrusive_list.hpp"
+#include "../loop/event_loop.hpp"
 
 namespace coproc {
 
@@ -34,9 +36,31 @@ public:
         if (--waiting_ == 0) members_.for_each([](member& m) { m.stop_collecting(); });
     }
 
+    // ---- for whoever supervises the child ----
+
+    /// From now on it is known when the last byte came.
+    void watch_silence() noexcept {
+        if (quiet_since_ == platform::clock::time_point()) quiet_since_ = platform::clock::now();
+    }
+    [[nodiscard]] platform::clock::time_point quiet_since() const noexcept { return quiet_since_; }
+    void note_arrival() noexcept {
+        if (quiet_since_ != platform::clock::time_point()) quiet_since_ = platform::clock::now();
+    }
+
+    /// Scheduled when an output has passed the limit of what is kept of it; null: nobody.
+    void on_overflow(waiter* w) noexcept { supervisor_ = w; }
+    [[nodiscard]] bool overflowed() const noexcept { return overflowed_; }
+    void report_overflow(event_loop& loop) noexcept {
+        if (std::exchange(overflowed_, true)) return;
+        if (supervisor_ != nullptr) loop.schedule(*supervisor_);
+    }
+
 private:
     intrusive_list<member> members_;
     std::size_t waiting_ = 0;
+    waiter* supervisor_ = nullptr;
+    platform::clock::time_point quiet_since_; // the epoch: nobody wants to know
+    bool overflowed_ = false;
 };
 
 /// A stay in a group, if there is one; ended by `leave` or by the destructor.

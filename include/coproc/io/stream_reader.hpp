@@ -35,6 +35,7 @@
 #include "../core/unique_fd.hpp"
 #include "../loop/event_loop.hpp"
 #include "../platform/pipe.hpp"
+#include "capture.hpp"
 #include "read_buffer.hpp"
 #include "stream_group.hpp"
 #include "stream_name.hpp"
@@ -121,14 +122,16 @@ public:
 
     /// How much is kept of what comes while nobody reads but something else of the child is awaited (default 16 MiB).
     /// What is more pushes out the oldest bytes.
-    void unread_limit(std::size_t bytes) noexcept { unread_limit_ = bytes; }
-    [[nodiscard]] std::size_t unread_limit() const noexcept { return unread_limit_; }
+    void unread_limit(std::size_t bytes) noexcept { kept_ = capture::tail(bytes); }
+    [[nodiscard]] std::size_t unread_limit() const noexcept { return kept_.tail_bytes(); }
 
     /// Bytes that have come and that no read will see: those that the unread limit has pushed out and those of long
     /// lines that were passed over, with the newline of such a line. What `skip` passes over is gone even if the read
     /// that came upon it is cancelled.
     [[nodiscard]] std::size_t dropped() const noexcept { return buffer_.dropped(); }
 
+    /// Bytes that have come from the descriptor since `open`, read or not.
+    [[nodiscard]] std::uint64_t arrived() const noexcept { return arrived_; }
     /// Bytes that have come and were not read.
     [[nodiscard]] std::size_t buffered() const noexcept { return buffer_.size(); }
     /// The stream has ended and every byte was read.
@@ -163,9 +166,17 @@ public:
         fd_ = std::move(fd);
         buffer_.begin_again();
         full_reads_ = 0;
+        arrived_ = 0;
         readable_ = true;
         hangup_ = false;
     }
+    /// What is kept of what comes while nobody reads.
+    void keep(const capture& rule) noexcept { kept_ = rule; }
+    [[nodiscard]] const capture& kept() const noexcept { return kept_; }
+    /// Completes at the end of the stream, and meanwhile keeps no more than the rule says.
+    [[nodiscard]] read_awaiter<void> wait_end();
+    /// Drops at once what the rule does not keep.
+    void trim() noexcept { buffer_.keep(kept_, true); }
     /// Has a descriptor: the end was not reached, nor was it closed.
     [[nodiscard]] bool is_open() const noexcept { return static_cast<bool>(fd_); }
     [[nodiscard]] event_loop& loop() const noexcept { return loop_; }
@@ -208,7 +219,10 @@ private:
                 break;
             }
             read_once();
-            if (collecting_ && pending_ == nullptr) buffer_.drop_oldest(unread_limit_);
+            if (collecting_ && (pending_ == nullptr || pending_->asked.what == demand::kind::end)) {
+                if (kept_.is_limit() && buffer_.size() > kept_.head_bytes()) group_->report_overflow(loop_);
+                buffer_.keep(kept_);
+            }
         }
         wake_if_satisfied();
     }
@@ -239,6 +253,8 @@ private:
         if (n > 0) {
             const auto got = static_cast<std::size_t>(n);
             taken_in_turn_ += got;
+            arrived_ += got;
+            if (group_ != nullptr) group_->note_arrival();
             watch_for_bulk(got);
             // A short read has emptied the pipe, and the next byte is a new event: no need to be told EAGAIN. Not so
             // after a hang-up, whose one event has been: what follows is the end, and only read(2) will say so.
@@ -383,7 +399,8 @@ private:
     parked* pending_ = nullptr;
     stream_group* group_ = nullptr;
     std::size_t chunk_ = smallest_chunk;
-    std::size_t unread_limit_ = default_unread_limit;
+    capture kept_ = capture::tail(default_unread_limit);
+    std::uint64_t arrived_ = 0;
     std::uint64_t turn_ = 0;
     std::size_t taken_in_turn_ = 0;
     int full_reads_ = 0;   // in a row, until there were enough
@@ -470,6 +487,9 @@ inline auto stream_reader::read_all() -> read_awaiter<std::string> {
 
 inline auto stream_reader::wait_eof() -> read_awaiter<void> {
     return {*this, &read_buffer::take_nothing, demand::kind::all};
+}
+inline auto stream_reader::wait_end() -> read_awaiter<void> {
+    return {*this, &read_buffer::take_nothing, demand::kind::end};
 }
 inline auto stream_reader::wait_for_arrival() -> read_awaiter<void> {
     return {*this, &read_buffer::leave_it, demand::kind::arrival};

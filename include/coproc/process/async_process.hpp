@@ -11,7 +11,6 @@
 
 #include <chrono>
 #include <csignal>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,14 +19,13 @@
 
 #include "../core/concat.hpp"
 #include "../core/error.hpp"
-#include "../core/scope_guard.hpp"
 #include "../coro/task.hpp"
-#include "../coro/when_any.hpp"
 #include "../io/line_stream.hpp"
 #include "../io/stream_group.hpp"
 #include "../io/stream_reader.hpp"
 #include "../io/stream_writer.hpp"
 #include "command.hpp"
+#include "communicate.hpp"
 #include "process_error.hpp"
 #include "process_state.hpp"
 #include "result.hpp"
@@ -100,7 +98,22 @@ public:
 
     /// Feeds `input` to stdin and closes it, reads both outputs to their ends, waits. A stream that is not piped is
     /// left out and one that was read before gives its rest. That the child does not want all of the input is no error.
-    [[nodiscard]] task<result> communicate(std::string input = {}) { return communicate(state(), std::move(input)); }
+    ///
+    /// Within the command's bounds: `timeout`, counted from the start, `idle_timeout` and `capture`. Past one of them
+    /// the child is stopped (SIGTERM, the command's `grace`, SIGKILL), and this throws timeout_error or
+    /// output_limit_error, with all that was captured. Pipes that somebody else holds when the child has ended are
+    /// given up after the command's `drain`.
+    [[nodiscard]] task<result> communicate(std::string input = {}) {
+        const auto timeout = state().rules().timeout;
+        return detail::communicate(state(), std::move(input), {timeout, detail::later(state().started_at(), timeout)});
+    }
+    /// The same with a timeout of its own, counted from this call: done within timeout + grace + drain, whatever the
+    /// child does.
+    template <class Rep, class Period>
+    [[nodiscard]] task<result> execute(std::chrono::duration<Rep, Period> timeout, std::string input = {}) {
+        const auto length = to_clock_duration(timeout);
+        return detail::communicate(state(), std::move(input), {length, deadline_after(length)});
+    }
 
     // ---- waiting and stopping ----
 
@@ -183,39 +196,6 @@ private:
         std::string message = detail::stdio_names[number];
         throw usage_error(
             message.append(" of ").append(s.program()).append(" is not piped: say stdio::pipe, or nothing"));
-    }
-
-    static task<result> communicate(detail::process_state& s, std::string input) {
-        constexpr std::size_t all = std::numeric_limits<std::size_t>::max();
-        const scope_exit limits_as_before([&s, out = s.out.unread_limit(), err = s.err.unread_limit()]() noexcept {
-            s.out.unread_limit(out);
-            s.err.unread_limit(err);
-        });
-        s.out.unread_limit(all); // what comes on one while the other is read belongs to the result
-        s.err.unread_limit(all);
-        if (s.piped[0] && !s.in.is_closing()) {
-            auto written = when_any(feed(s.in, std::move(input)), wait_awaiter(s, s.group));
-            co_await std::move(written); // a child that is gone will not read, whoever else holds the pipe
-            s.in.close();
-        }
-        if (s.piped[1]) co_await s.out.wait_eof();
-        if (s.piped[2]) co_await s.err.wait_eof();
-        result r;
-        r.status = co_await wait_awaiter(s, s.group);
-        // Taken at the very end, without waiting: whoever cancels us before finds all of it in the streams.
-        if (s.piped[1]) r.out = co_await s.out.read_all();
-        if (s.piped[2]) r.err = co_await s.err.read_all();
-        r.usage = s.ended()->usage;
-        r.elapsed = s.elapsed();
-        r.command_line = s.command_line();
-        co_return r;
-    }
-    static task<> feed(stream_writer& in, std::string input) {
-        try {
-            co_await in.write_all(input);
-        } catch (const stream_error& e) {
-            if (e.code() != std::errc::broken_pipe) throw;
-        }
     }
 
     detail::process_owner state_;

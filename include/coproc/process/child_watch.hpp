@@ -47,6 +47,7 @@ public:
     [[nodiscard]] exit_status status() const noexcept { return ended_ ? ended_->status : exit_status::unknown(); }
     [[nodiscard]] const std::optional<platform::reaped>& ended() const noexcept { return ended_; }
     [[nodiscard]] int pid() const noexcept { return child_.pid(); }
+    [[nodiscard]] platform::clock::time_point started_at() const noexcept { return started_at_; }
     [[nodiscard]] platform::clock::duration elapsed() const noexcept {
         return (reaped() ? ended_at_ : platform::clock::now()) - started_at_;
     }

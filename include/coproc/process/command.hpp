@@ -9,8 +9,10 @@
 #include <sys/types.h>
 
 #include <array>
+#include <chrono>
 #include <concepts>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -21,6 +23,7 @@
 #include "../core/concat.hpp"
 #include "destroy.hpp"
 #include "lent_fd.hpp"
+#include "run_rules.hpp"
 #include "stdio.hpp"
 #include "words.hpp"
 
@@ -167,6 +170,47 @@ public:
         return *this;
     }
 
+    // ---- bounds ----
+
+    /// How long the whole run may take, from the start. Then it is stopped: a timeout_error with all that was captured.
+    /// These four bind `communicate` and what is made of it; who talks to the child himself keeps the time himself.
+    /// Each throws std::invalid_argument for a negative duration, the first two for none at all.
+    template <class Rep, class Period>
+    command& timeout(std::chrono::duration<Rep, Period> d) {
+        return rule(&detail::run_rules::timeout, positive(to_clock_duration(d), "timeout"));
+    }
+    /// How long it may be without output, on stdout and stderr.
+    template <class Rep, class Period>
+    command& idle_timeout(std::chrono::duration<Rep, Period> d) {
+        return rule(&detail::run_rules::idle_timeout, positive(to_clock_duration(d), "idle_timeout"));
+    }
+    /// Between SIGTERM and SIGKILL, where it has to be stopped (5 s). Zero: SIGKILL at once.
+    template <class Rep, class Period>
+    command& grace(std::chrono::duration<Rep, Period> d) {
+        return rule(&detail::run_rules::grace, not_negative(to_clock_duration(d), "grace"));
+    }
+    /// How long pipes that somebody else still holds when the child has ended are read on (1 s).
+    template <class Rep, class Period>
+    command& drain(std::chrono::duration<Rep, Period> d) {
+        return rule(&detail::run_rules::drain, not_negative(to_clock_duration(d), "drain"));
+    }
+
+    /// What is kept of stdout and stderr, or of one of them, by `communicate` and what is made of it.
+    command& capture(const coproc::capture& what) { return capture_out(what).capture_err(what); }
+    command& capture_out(const coproc::capture& what) { return rule(&detail::run_rules::out, what); }
+    command& capture_err(const coproc::capture& what) { return rule(&detail::run_rules::err, what); }
+
+    // ---- judgement ----
+
+    /// However it ends is all right: `result::check` throws nothing.
+    command& unchecked() { return rule(&detail::run_rules::accepted, judgement::unchecked()); }
+    /// An exit with one of these codes is all right, and nothing else. Throws std::invalid_argument for a code that no
+    /// process can have: 0 to 255.
+    template <std::same_as<int>... Codes>
+    command& ok_codes(int code, Codes... more) {
+        return rule(&detail::run_rules::accepted, judgement({checked_code(code), checked_code(more)...}));
+    }
+
     // ---- what was said ----
 
     [[nodiscard]] const std::string& program() const noexcept { return program_; }
@@ -185,6 +229,9 @@ public:
     [[nodiscard]] const identity_change& identity() const noexcept { return identity_; }
     [[nodiscard]] bool inherits_signals() const noexcept { return inherit_signals_; }
     [[nodiscard]] const destroy& on_destroy() const noexcept { return on_destroy_; }
+    [[nodiscard]] const detail::run_rules& rules() const noexcept { return rules_ ? *rules_ : detail::usual_rules(); }
+    /// Null: the usual ones. Never changed once they are made.
+    [[nodiscard]] const std::shared_ptr<const detail::run_rules>& shared_rules() const noexcept { return rules_; }
 
     /// Program and arguments in one line, which a shell would read back as the same words.
     [[nodiscard]] std::string to_string() const { return detail::to_command_line(words()); }
@@ -241,6 +288,27 @@ private:
         throw std::invalid_argument(detail::concat({std::to_string(given), " is no ", what}));
     }
 
+    // Copies of the command, and the children of each, may share them.
+    template <class T>
+    command& rule(T detail::run_rules::*which, const T& value) {
+        auto changed = std::make_shared<detail::run_rules>(rules());
+        (*changed).*which = value;
+        rules_ = std::move(changed);
+        return *this;
+    }
+    static platform::clock::duration not_negative(platform::clock::duration d, std::string_view what) {
+        if (d >= platform::clock::duration::zero()) return d;
+        throw std::invalid_argument(detail::concat({"the ", what, " of a command is negative"}));
+    }
+    static platform::clock::duration positive(platform::clock::duration d, std::string_view what) {
+        if (d != platform::clock::duration::zero()) return not_negative(d, what);
+        throw std::invalid_argument(detail::concat({"the ", what, " of a command is zero"}));
+    }
+    static int checked_code(int code) {
+        if (code >= 0 && code <= 255) return code;
+        throw std::invalid_argument(detail::concat({std::to_string(code), " is no exit code: 0 to 255"}));
+    }
+
     std::string program_;
     std::vector<std::string> args_;
     std::optional<std::string> arg0_;
@@ -249,6 +317,7 @@ private:
     std::array<std::optional<stdio>, 3> stdio_;
     std::vector<std::pair<int, detail::lent_fd>> passed_fds_; // not a map: that takes longer to compile than to use
     identity_change identity_;
+    std::shared_ptr<const detail::run_rules> rules_; // null: the usual ones
     destroy on_destroy_ = destroy::kill;
     bool env_cleared_ = false;
     bool inherit_signals_ = false;

@@ -3,59 +3,123 @@
 //
 // Errors that come with the result of a child.
 
+#include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "../core/concat.hpp"
 #include "../core/error.hpp"
 #include "result.hpp"
 
 namespace coproc {
 
-/// A child ended otherwise than it should have. `subject()` is its command line.
+/// A child ended otherwise than it should have. `subject()` is its command line; what() says how it ended and quotes
+/// the beginning and the end of what it wrote to stderr.
 class process_error : public error {
 public:
-    /// All that is known of it, with what it had written.
+    /// All that is known of it, with what was captured of what it wrote. It has been reaped.
     [[nodiscard]] const coproc::result& result() const noexcept { return *result_; }
 
 protected:
-    process_error(std::shared_ptr<const coproc::result> r, std::string_view detail, errc code)
-        : error("run", r->command_line, detail, code), result_(std::move(r)) {}
+    /// `why` comes before how it ended; empty if that is the reason.
+    process_error(coproc::result r, std::string_view why, errc code)
+        : process_error(std::make_shared<const coproc::result>(std::move(r)), why, code) {}
 
 private:
+    process_error(std::shared_ptr<const coproc::result> r, std::string_view why, errc code)
+        : error("run", r->command_line, describe(*r, why), code), result_(std::move(r)) {}
+
+    static std::string describe(const coproc::result& r, std::string_view why) {
+        std::string text(why);
+        if (!text.empty()) text.append(", ");
+        text.append(r.status.to_string());
+        if (r.survivors != 0) text.append(", with ").append(std::to_string(r.survivors)).append(" left running");
+        return text.append(excerpt(r));
+    }
+
+    // Where programs say why: mostly at the end, and of a long story the beginning, too, which is often the first
+    // error of many.
+    static std::string excerpt(const coproc::result& r) {
+        constexpr std::size_t part = 512;
+        std::string_view all = r.err;
+        while (all.ends_with('\n')) all.remove_suffix(1);
+        if (all.empty()) return {};
+        const std::size_t unkept = r.err_truncated ? static_cast<std::size_t>(r.err_bytes) - r.err.size() : 0;
+        if (all.size() <= 2 * part && unkept == 0) return detail::concat({", stderr ", in_quotes(all)});
+        const std::string_view head = all.substr(0, std::min(part, all.size() / 2));
+        const std::string_view tail = all.substr(all.size() - std::min(part, all.size() - head.size()));
+        const std::size_t left_out = all.size() - head.size() - tail.size() + unkept;
+        return detail::concat(
+            {", stderr ", in_quotes(head), " ... ", std::to_string(left_out), " bytes ... ", in_quotes(tail)});
+    }
+
     std::shared_ptr<const coproc::result> result_;
 };
 
 /// Its exit status was not accepted.
 class exit_error : public process_error {
 public:
-    explicit exit_error(coproc::result r) : exit_error(std::make_shared<const coproc::result>(std::move(r))) {}
+    explicit exit_error(coproc::result r) : process_error(std::move(r), {}, errc::unsuccessful) {}
+};
+
+/// It took longer than it was given, and was stopped. `code()` equals std::errc::timed_out.
+class timeout_error : public process_error {
+public:
+    using duration = platform::clock::duration;
+
+    /// `idle`: it was without output for that long; otherwise the limit was for the whole run.
+    timeout_error(coproc::result r, duration limit, bool idle)
+        : process_error(std::move(r), detail::concat({idle ? "no output for " : "not done after ", to_text(limit)}),
+                        errc::timed_out),
+          limit_(limit), idle_(idle) {}
+
+    [[nodiscard]] duration limit() const noexcept { return limit_; }
+    [[nodiscard]] bool idle() const noexcept { return idle_; }
 
 private:
-    explicit exit_error(const std::shared_ptr<const coproc::result>& r)
-        : process_error(r, describe(*r), errc::unsuccessful) {}
-
-    // The end of stderr is where programs say why.
-    static std::string describe(const coproc::result& r) {
-        constexpr std::size_t longest = 1024;
-        std::string text = r.status.to_string();
-        std::string_view tail = r.err;
-        const bool cut = tail.size() > longest;
-        if (cut) tail.remove_prefix(tail.size() - longest);
-        while (tail.ends_with('\n')) tail.remove_suffix(1);
-        if (!tail.empty()) text.append(cut ? ", stderr ends " : ", stderr ").append(in_quotes(tail));
-        return text;
+    // In seconds or milliseconds, with as many decimals as it takes.
+    static std::string to_text(duration limit) {
+        const auto us = std::chrono::duration_cast<std::chrono::microseconds>(limit).count();
+        const long long unit = us >= 1'000'000 ? 1'000'000 : 1'000;
+        std::string text = std::to_string(us / unit);
+        if (us % unit != 0) {
+            std::string decimals = std::to_string(unit + us % unit).substr(1); // with its leading zeros
+            while (decimals.ends_with('0')) decimals.pop_back();
+            text.append(".").append(decimals);
+        }
+        return text.append(unit == 1'000 ? " ms" : " s");
     }
+
+    duration limit_;
+    bool idle_;
+};
+
+/// It wrote more than was to be captured (`capture::all`), and was stopped.
+class output_limit_error : public process_error {
+public:
+    /// `stream` is "stdout" or "stderr".
+    output_limit_error(coproc::result r, std::string_view stream, std::size_t limit)
+        : process_error(std::move(r), detail::concat({"more than ", std::to_string(limit), " bytes on ", stream}),
+                        errc::output_limit),
+          limit_(limit) {}
+
+    /// In bytes.
+    [[nodiscard]] std::size_t limit() const noexcept { return limit_; }
+
+private:
+    std::size_t limit_;
 };
 
 inline const result& result::check() const& {
-    if (!status.success()) throw exit_error(*this);
+    if (!accepted.accepts(status)) throw exit_error(*this);
     return *this;
 }
 inline result result::check() && {
-    if (!status.success()) throw exit_error(std::move(*this));
+    if (!accepted.accepts(status)) throw exit_error(std::move(*this));
     return std::move(*this);
 }
 

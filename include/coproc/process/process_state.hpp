@@ -19,6 +19,7 @@
 #include "child_fds.hpp"
 #include "child_watch.hpp"
 #include "command.hpp"
+#include "run_rules.hpp"
 #include "streams.hpp"
 
 namespace coproc::detail {
@@ -34,7 +35,7 @@ public:
     process_state(const command& c, const streams& given, event_loop& loop)
         : child_watch(loop, c.on_destroy()), own(loop), in(given.in() != nullptr ? *given.in() : own.in),
           out(given.out() != nullptr ? *given.out() : own.out), err(given.err() != nullptr ? *given.err() : own.err),
-          words_(c.words()) {
+          rules_(c.shared_rules()), words_(c.words()) {
         if (given.in() != nullptr) check_free(c, 0, in);
         if (given.out() != nullptr) check_free(c, 1, out);
         if (given.err() != nullptr) check_free(c, 2, err);
@@ -60,6 +61,13 @@ public:
         if (std::exchange(piped[2], false)) err.leave_group();
     }
 
+    /// Nobody will read what others, who hold the other ends, may still write.
+    void close_outputs() noexcept {
+        if (piped[1]) out.close();
+        if (piped[2]) err.close();
+    }
+
+    [[nodiscard]] const run_rules& rules() const noexcept { return rules_ ? *rules_ : usual_rules(); }
     [[nodiscard]] const char* program() const noexcept { return words_.c_str(); }
     /// Put together when first asked for.
     [[nodiscard]] const std::string& command_line() {
@@ -95,7 +103,8 @@ private:
         piped[number] = true;
     }
 
-    std::string words_; // as of command::words()
+    std::shared_ptr<const run_rules> rules_; // null: the usual ones
+    std::string words_;                      // as of command::words()
     std::string command_line_;
 };
 

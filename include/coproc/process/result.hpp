@@ -3,12 +3,14 @@
 //
 // result: all that is to be known of a child that has ended.
 
-#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "../core/exit_status.hpp"
 #include "../core/resource_usage.hpp"
 #include "../loop/timers.hpp"
+#include "judgement.hpp"
 
 namespace coproc {
 
@@ -20,7 +22,19 @@ struct result {
     platform::clock::duration elapsed{}; ///< from the start until it was reaped
     std::string command_line;            ///< as a shell would read it
 
-    /// The result itself if the status is a success; throws exit_error if not. (In process_error.hpp.)
+    std::uint64_t out_bytes = 0;  ///< all that it wrote to stdout, kept or not
+    std::uint64_t err_bytes = 0;  ///< all that it wrote to stderr, kept or not
+    bool out_truncated = false;   ///< not all that came of stdout was kept
+    bool err_truncated = false;   ///< not all that came of stderr was kept
+    bool timed_out = false;       ///< it was stopped since its time was over, in all or without output
+    bool stopped = false;         ///< we have stopped it
+    bool killed = false;          ///< and SIGKILL was needed
+    bool pipes_abandoned = false; ///< somebody else, a child of its own perhaps, still held its pipes
+    std::size_t survivors = 0;    ///< how many of those that were to be stopped with it could not be
+
+    judgement accepted; ///< what counts as a success: as the command says
+
+    /// The result itself if the status is one that is accepted; throws exit_error if not. (In process_error.hpp.)
     const result& check() const&;
     result check() &&;
 };

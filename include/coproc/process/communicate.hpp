@@ -1,0 +1,193 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+//
+// communicate: a whole conversation with a child, from its input to its result, within the bounds of its command.
+//
+//     fed, drained ── it has ended ──────────────────────────────> its pipes end, or `drain` is over ──> result
+//          └── its time is over, or it writes too much: stopped ──┘
+//
+// So it is done by deadline + grace + drain at the latest, whatever the child does and whoever holds its pipes.
+
+#include <algorithm>
+#include <chrono>
+#include <coroutine>
+#include <csignal>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <variant>
+
+#include "../core/error.hpp"
+#include "../core/scope_guard.hpp"
+#include "../coro/task.hpp"
+#include "../coro/when_any.hpp"
+#include "../io/stream_group.hpp"
+#include "../io/stream_reader.hpp"
+#include "../io/stream_writer.hpp"
+#include "../loop/event_loop.hpp"
+#include "../loop/with_timeout.hpp"
+#include "process_error.hpp"
+#include "process_state.hpp"
+#include "result.hpp"
+#include "run_rules.hpp"
+#include "stop.hpp"
+
+namespace coproc::detail {
+
+/// The time that a whole run may take, and until when that is.
+struct time_limit {
+    platform::clock::duration length;
+    platform::clock::time_point until;
+};
+
+/// `start + d`, or the end of time where that overflows.
+[[nodiscard]] inline platform::clock::time_point later(platform::clock::time_point start,
+                                                       platform::clock::duration d) noexcept {
+    if (d > platform::clock::time_point::max() - start) return platform::clock::time_point::max();
+    return start + d;
+}
+
+// ---- while it runs ----
+
+/// Completes when the child has been reaped, when an output has passed its limit, or at `when`.
+class supervision final : timer, waiter {
+public:
+    supervision(process_state& s, platform::clock::time_point when) noexcept : state_(&s), when_(when) {}
+    supervision(const supervision&) = delete;
+    supervision& operator=(const supervision&) = delete;
+    ~supervision() {
+        if (loop_ == nullptr) return;
+        loop_->remove(*this);
+        state_->group.on_overflow(nullptr);
+    }
+
+    bool await_ready() const noexcept { return state_->reaped() || state_->group.overflowed(); }
+    void await_suspend(std::coroutine_handle<> handle) {
+        coroutine = handle;
+        loop_ = &state_->loop();
+        if (when_ != platform::clock::time_point::max()) loop_->add(*this, when_);
+        state_->add(*this);
+        state_->group.on_overflow(this);
+        stay_.enter(&state_->group);
+    }
+    void await_resume() noexcept { stay_.leave(); }
+
+private:
+    void on_timer() noexcept override { loop_->schedule(*this); }
+
+    process_state* state_;
+    platform::clock::time_point when_;
+    event_loop* loop_ = nullptr; // once it waits
+    group_stay stay_;
+};
+
+enum class run_end : unsigned char { exited, timed_out, silent, too_much };
+
+inline task<run_end> supervise(process_state& s, platform::clock::time_point deadline) {
+    const run_rules::duration idle = s.rules().idle_timeout;
+    const bool may_be_silent = idle == run_rules::duration::max();
+    if (!may_be_silent) s.group.watch_silence();
+    for (;;) {
+        const auto silent_until = may_be_silent ? deadline : later(s.group.quiet_since(), idle);
+        supervision until(s, std::min(deadline, silent_until));
+        co_await until;
+        if (s.reaped()) co_return run_end::exited;
+        if (s.group.overflowed()) co_return run_end::too_much;
+        const auto now = platform::clock::now();
+        if (now >= deadline) co_return run_end::timed_out;
+        if (!may_be_silent && now - s.group.quiet_since() >= idle) co_return run_end::silent;
+    }
+}
+
+// That the child does not want all of it is no error.
+inline task<> feed(stream_writer& in, std::string input) {
+    try {
+        co_await in.write_all(input);
+    } catch (const stream_error& e) {
+        if (e.code() != std::errc::broken_pipe) throw;
+    }
+}
+
+/// Feeds the child meanwhile, then closes its stdin.
+inline task<run_end> feed_and_supervise(process_state& s, std::string input, platform::clock::time_point deadline) {
+    auto either = when_any(feed(s.in, std::move(input)), supervise(s, deadline));
+    const auto first = co_await std::move(either); // one that is gone will not read, whoever else holds the pipe
+    s.in.close();
+    if (first.index == 1) co_return std::get<1>(first.value);
+    co_return co_await supervise(s, deadline);
+}
+
+// ---- when it has ended ----
+
+/// False if somebody else holds the pipe still when the time is over.
+inline task<bool> drain(stream_reader& reader, platform::clock::time_point until) {
+    if (reader.is_open()) co_return co_await with_timeout(reader.wait_end(), until - platform::clock::now());
+    co_await reader.wait_end(); // does not wait: it throws if this end is an error
+    co_return true;
+}
+
+// What has come, without waiting.
+inline auto take_all(stream_reader& reader) {
+    reader.trim();
+    return reader.read(reader.buffered());
+}
+
+/// Of one stream: what is kept of it, how much there was, and whether somebody else holds it still.
+struct captured {
+    stream_reader& reader;
+    capture rule;
+    capture rule_before = reader.kept();
+    std::size_t dropped_before = reader.dropped();
+
+    captured(stream_reader& r, const capture& c) noexcept : reader(r), rule(c) { reader.keep(rule); }
+    captured(const captured&) = delete;
+    captured& operator=(const captured&) = delete;
+    ~captured() { reader.keep(rule_before); }
+
+    [[nodiscard]] bool truncated() const noexcept { return reader.dropped() != dropped_before; }
+    [[nodiscard]] bool is_too_much() const noexcept { return rule.is_limit() && truncated(); }
+};
+
+inline task<result> communicate(process_state& s, std::string input, time_limit limit) {
+    const run_rules& rules = s.rules();
+    const captured out(s.out, rules.out);
+    const captured err(s.err, rules.err);
+
+    const bool fed = s.piped[0] && !s.in.is_closing();
+    run_end end{};
+    if (fed) end = co_await feed_and_supervise(s, std::move(input), limit.until);
+    else end = co_await supervise(s, limit.until);
+
+    result r;
+    r.stopped = end != run_end::exited;
+    if (r.stopped) co_await stop(s, s.group, rules.grace);
+    const auto drained_by = deadline_after(rules.drain);
+    if (s.piped[1] && !co_await drain(s.out, drained_by)) r.pipes_abandoned = true;
+    if (s.piped[2] && !co_await drain(s.err, drained_by)) r.pipes_abandoned = true;
+
+    // Taken at the very end, without waiting: whoever cancels us before finds all of it in the streams.
+    if (s.piped[1]) r.out = co_await take_all(s.out);
+    if (s.piped[2]) r.err = co_await take_all(s.err);
+    if (r.pipes_abandoned) s.close_outputs();
+    r.status = s.status();
+    r.usage = s.ended()->usage;
+    r.elapsed = s.elapsed();
+    r.command_line = s.command_line();
+    r.out_bytes = s.out.arrived();
+    r.err_bytes = s.err.arrived();
+    r.out_truncated = out.truncated();
+    r.err_truncated = err.truncated();
+    r.timed_out = end == run_end::timed_out || end == run_end::silent;
+    r.killed = r.stopped && r.status.signal() == SIGKILL;
+    r.accepted = rules.accepted;
+
+    if (end == run_end::timed_out) throw timeout_error(std::move(r), limit.length, false);
+    if (end == run_end::silent) throw timeout_error(std::move(r), rules.idle_timeout, true);
+    if (out.is_too_much()) throw output_limit_error(std::move(r), stdio_names[1], rules.out.head_bytes());
+    if (err.is_too_much()) throw output_limit_error(std::move(r), stdio_names[2], rules.err.head_bytes());
+    co_return r;
+}
+
+} // namespace coproc::detail

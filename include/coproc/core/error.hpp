@@ -125,6 +125,7 @@ enum class spawn_stage {
     pipe,     ///< making the pipe of a piped stream
     redirect, ///< opening or placing the descriptor of a stream
     cwd,      ///< changing to the child's working directory
+    session,  ///< taking a session or a process group
     identity, ///< taking another user, group or list of groups
     fork,     ///< creating the process
     exec,     ///< finding or executing the program

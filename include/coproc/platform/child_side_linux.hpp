@@ -104,6 +104,14 @@ COPROC_CHILD_SIDE inline long reset_dispositions(bool keep_ignored) noexcept {
     return 0;
 }
 
+COPROC_CHILD_SIDE inline long take_session(const session_plan& session) noexcept {
+    if (session.is_new) {
+        const long begun = raw::call(SYS_setsid); // answers the number of it
+        return begun < 0 ? -begun : 0;
+    }
+    return session.group == session_plan::ours ? 0 : -raw::call(SYS_setpgid, 0, session.group);
+}
+
 // Libc's functions of these names would change every thread of the parent. The user last: it takes the right to do the
 // others.
 COPROC_CHILD_SIDE inline long take_identity(const identity* as) noexcept {
@@ -176,6 +184,7 @@ COPROC_CHILD_SIDE inline void child_main(void* argument) noexcept {
         const spawn_plan& plan = *slot.plan;
         static_cast<void>(failed(slot, spawn_stage::fork, take_descriptors(slot)) ||
                           failed(slot, spawn_stage::fork, reset_dispositions(plan.inherit_signals)) ||
+                          failed(slot, spawn_stage::session, take_session(plan.session)) ||
                           failed(slot, spawn_stage::identity, take_identity(plan.as)) ||
                           failed(slot, spawn_stage::cwd, enter_directory(plan.cwd)) ||
                           failed(slot, spawn_stage::redirect, place_descriptors(plan, slot.highest)) ||

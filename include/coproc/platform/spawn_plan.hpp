@@ -27,6 +27,14 @@ struct identity {
     std::size_t group_count = 0;
 };
 
+/// The session and the process group that the child takes.
+struct session_plan {
+    static constexpr pid_t ours = -1;
+    static constexpr pid_t its_own = 0; // as for setpgid(2)
+    bool is_new = false;                ///< a session of its own, and with it a group
+    pid_t group = ours;                 ///< or the number of one to join
+};
+
 /// Everything laid out in memory that stays as it is during the call.
 struct spawn_plan {
     const char* path = nullptr;        ///< the file to execute: absolute, or relative to our own directory
@@ -36,6 +44,7 @@ struct spawn_plan {
     int stdio[3] = {-1, -1, -1};       ///< descriptors above 2 that become 0, 1 and 2; -1: ours is inherited
     const passed_fd* passed = nullptr; ///< in rising order of their targets
     std::size_t passed_count = 0;
+    session_plan session;
     const identity* as = nullptr; ///< null: ours
     bool inherit_signals = false; ///< else none is blocked and none ignored
 };

@@ -51,12 +51,24 @@ struct spawn_settings {
     bool made = false;
 };
 
-// Empty mask and default dispositions, whatever the host did, unless they are to be inherited.
-inline void set_signals(spawn_settings& s, bool inherit) noexcept {
-    short flags = inherit ? 0 : POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+#if defined(POSIX_SPAWN_SETSID)
+constexpr short begin_session = POSIX_SPAWN_SETSID;
+#else
+constexpr short begin_session = 0;
+#endif
+
+inline short flags_for(const spawn_plan& plan) noexcept {
+    int flags = plan.inherit_signals ? 0 : POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+    if (plan.session.is_new) flags |= begin_session;
+    else if (plan.session.group != session_plan::ours) flags |= POSIX_SPAWN_SETPGROUP;
 #if defined(__APPLE__)
     flags |= POSIX_SPAWN_CLOEXEC_DEFAULT;
 #endif
+    return static_cast<short>(flags);
+}
+
+// The flags say which of these count. Empty mask and default dispositions, whatever the host did.
+inline void set_attributes(spawn_settings& s, const spawn_plan& plan) noexcept {
     sigset_t none; // these are macros on macOS, which `::` would break
     sigset_t all;
     sigemptyset(&none);
@@ -65,9 +77,11 @@ inline void set_signals(spawn_settings& s, bool inherit) noexcept {
     sigdelset(&all, SIGKILL); // refused there, and pointless anywhere
     sigdelset(&all, SIGSTOP);
 #endif
-    s.then([&] { return ::posix_spawnattr_setflags(&s.attributes, flags); });
+    s.then([&] { return ::posix_spawnattr_setflags(&s.attributes, flags_for(plan)); });
     s.then([&] { return ::posix_spawnattr_setsigmask(&s.attributes, &none); });
     s.then([&] { return ::posix_spawnattr_setsigdefault(&s.attributes, &all); });
+    if (plan.session.group == session_plan::ours) return;
+    s.then([&] { return ::posix_spawnattr_setpgroup(&s.attributes, plan.session.group); });
 }
 
 // Where it is not done by itself (macOS). On the other BSDs only what is close-on-exec is closed, as all of ours is.
@@ -103,8 +117,10 @@ inline void place_descriptors(spawn_settings& s, const spawn_plan& plan) noexcep
     close_the_rest(s, plan);
 }
 
-// posix_spawn tells an errno and no stage; only one step besides exec looks at a path.
-inline spawn_stage stage_of_failure(const spawn_plan& plan) noexcept {
+// posix_spawn tells an errno and no stage. EPERM is what joining a group is refused by (setpgid(2)); only one step
+// besides exec looks at a path.
+inline spawn_stage stage_of_failure(const spawn_plan& plan, int error) noexcept {
+    if (plan.session.group > 0 && error == EPERM) return spawn_stage::session;
     struct stat directory {};
     const bool cwd_is_bad = plan.cwd != nullptr && (::stat(plan.cwd, &directory) != 0 || !S_ISDIR(directory.st_mode) ||
                                                     ::access(plan.cwd, X_OK) != 0);
@@ -112,8 +128,9 @@ inline spawn_stage stage_of_failure(const spawn_plan& plan) noexcept {
 }
 
 inline spawn_outcome posix_spawn(const spawn_plan& plan, pid_t& pid) noexcept {
+    if (plan.session.is_new && begin_session == 0) return {spawn_stage::session, ENOTSUP};
     spawn_settings s;
-    set_signals(s, plan.inherit_signals);
+    set_attributes(s, plan);
     if (plan.cwd != nullptr) {
         s.then([&] { return ::posix_spawn_file_actions_addchdir_np(&s.actions, plan.cwd); });
     }
@@ -123,7 +140,7 @@ inline spawn_outcome posix_spawn(const spawn_plan& plan, pid_t& pid) noexcept {
     const int error = ::posix_spawn(&pid, plan.path, &s.actions, &s.attributes, plan.argv, plan.envp);
     if (error == 0) return {};
     if (error == EAGAIN || error == ENOMEM) return {spawn_stage::fork, error};
-    return {stage_of_failure(plan), error};
+    return {stage_of_failure(plan, error), error};
 }
 
 } // namespace detail

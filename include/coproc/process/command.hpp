@@ -24,6 +24,7 @@
 #include "destroy.hpp"
 #include "lent_fd.hpp"
 #include "run_rules.hpp"
+#include "session.hpp"
 #include "stdio.hpp"
 #include "words.hpp"
 
@@ -153,6 +154,27 @@ public:
         return *this;
     }
 
+    // ---- session ----
+
+    /// The child leads a session of its own (setsid(2)), without a terminal, and in it a group.
+    command& new_session() {
+        session_.begin_session();
+        return *this;
+    }
+    /// The child leads a process group of its own: what is typed at our terminal does not signal it.
+    command& new_process_group() {
+        session_.make_group();
+        return *this;
+    }
+    /// The child joins a group of our session, such as that of another child; if there is none of that number, the
+    /// start fails at spawn_stage::session. The last word on a group counts. Throws std::invalid_argument for what is
+    /// no group, 1 and less, and together with a new session.
+    template <std::integral Id>
+    command& process_group(Id id) {
+        session_.join(id);
+        return *this;
+    }
+
     // ---- signals ----
 
     /// The child begins as exec(2) would have it: what we block is blocked and what we ignore is ignored, as with
@@ -227,6 +249,7 @@ public:
         return passed_fds_;
     }
     [[nodiscard]] const identity_change& identity() const noexcept { return identity_; }
+    [[nodiscard]] const detail::session_choice& session() const noexcept { return session_; }
     [[nodiscard]] bool inherits_signals() const noexcept { return inherit_signals_; }
     [[nodiscard]] const destroy& on_destroy() const noexcept { return on_destroy_; }
     [[nodiscard]] const detail::run_rules& rules() const noexcept { return rules_ ? *rules_ : detail::usual_rules(); }
@@ -318,6 +341,7 @@ private:
     std::vector<std::pair<int, detail::lent_fd>> passed_fds_; // not a map: that takes longer to compile than to use
     identity_change identity_;
     std::shared_ptr<const detail::run_rules> rules_; // null: the usual ones
+    detail::session_choice session_;
     destroy on_destroy_ = destroy::kill;
     bool env_cleared_ = false;
     bool inherit_signals_ = false;

@@ -124,6 +124,7 @@ public:
         plan_.envp = environment_.get();
         plan_.cwd = c.cwd().empty() ? nullptr : c.cwd().c_str();
         fds_.describe(plan_);
+        plan_.session = c.session().plan();
         plan_.as = identity_ ? &*identity_ : nullptr;
         plan_.inherit_signals = c.inherits_signals();
     }
@@ -151,11 +152,18 @@ private:
     return concat({"exec failed, the interpreter that ", in_quotes(file), " names is missing"});
 }
 
+[[nodiscard]] inline std::string describe_session(const platform::session_plan& session) {
+    if (session.is_new) return "beginning a session failed";
+    if (session.group == platform::session_plan::its_own) return "making a process group failed";
+    return concat({"joining the process group ", std::to_string(session.group), " failed"});
+}
+
 [[nodiscard]] inline std::string describe(const platform::spawn_outcome& outcome, const platform::spawn_plan& plan) {
     switch (outcome.stage) {
     case spawn_stage::pipe: return "making a pipe failed";
     case spawn_stage::redirect: return "placing stdin, stdout and stderr failed";
     case spawn_stage::cwd: return concat({"changing to the directory ", in_quotes(plan.cwd), " failed"});
+    case spawn_stage::session: return describe_session(plan.session);
     case spawn_stage::identity: return "taking another identity failed";
     case spawn_stage::fork: return "creating a process failed";
     case spawn_stage::exec: break;

@@ -1,0 +1,50 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+//
+// session_choice: the session and the process group that a command's child is to have.
+
+#include <concepts>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "../core/concat.hpp"
+#include "../platform/spawn_plan.hpp"
+
+namespace coproc::detail {
+
+class session_choice {
+public:
+    /// Throws std::invalid_argument if another group is to be joined: that one is not in a session that is new.
+    void begin_session() {
+        if (joins()) throw std::invalid_argument(contradiction());
+        plan_.is_new = true;
+    }
+    /// A session has one of its own anyway.
+    void make_group() noexcept { plan_.group = platform::session_plan::its_own; }
+    /// Throws std::invalid_argument for what is no group, and where there is to be a session.
+    template <std::integral Id>
+    void join(Id group) {
+        if (!std::in_range<pid_t>(group) || static_cast<pid_t>(group) <= 1) {
+            throw std::invalid_argument(concat({std::to_string(group), " is no process group that can be joined"}));
+        }
+        if (plan_.is_new) throw std::invalid_argument(contradiction());
+        plan_.group = static_cast<pid_t>(group);
+    }
+
+    [[nodiscard]] bool has_own_group() const noexcept {
+        return plan_.is_new || plan_.group == platform::session_plan::its_own;
+    }
+    /// What is asked of the system.
+    [[nodiscard]] const platform::session_plan& plan() const noexcept { return plan_; }
+
+private:
+    static const char* contradiction() noexcept {
+        return "a child cannot begin a session and join a process group of another one";
+    }
+    [[nodiscard]] bool joins() const noexcept { return plan_.group > platform::session_plan::its_own; }
+
+    platform::session_plan plan_;
+};
+
+} // namespace coproc::detail

@@ -190,6 +190,29 @@ TEST_CASE("an heir that lets go in time is heard out", "[process]") {
     run_in_time(run());
 }
 
+TEST_CASE("an heir that floods while it is heard out takes no memory beyond what is kept", "[process]") {
+    const nothing_leaks check;
+    std::size_t most = 0;
+    const auto look = [&](async_process& p) -> task<> {
+        for (;;) {
+            most = std::max(most, p.out().buffered());
+            co_await yield();
+        }
+    };
+    const auto run = [&]() -> task<> {
+        async_process p(command(child("leave_heir"), "50000000").drain(30s).capture(capture::tail(100)));
+        auto either = when_any(p.communicate(), look(p));
+        const auto first = co_await std::move(either);
+        REQUIRE(first.index == 0);
+        const result& r = std::get<0>(first.value);
+        CHECK(r.out.size() == 100);
+        CHECK(r.out_bytes == 11 + 50000000);
+        CHECK_FALSE(r.pipes_abandoned);
+    };
+    run_in_time(run());
+    CHECK(most < (std::size_t{4} << 20));
+}
+
 TEST_CASE("a run that is cancelled leaves its child and its streams as they were", "[process]") {
     const nothing_leaks check;
     const auto run = []() -> task<> {

@@ -67,6 +67,7 @@ TEST_CASE("a child whose output is bounded can go on and is told all that it wro
     holds(capture::tail(1001), all.substr(written - 1001));
     holds(capture::head_tail(10, 20), all.substr(0, 10) + all.substr(written - 20));
     holds(capture::head_tail(100000, 90000), all.substr(0, 100000) + all.substr(written - 90000));
+    holds(capture::head_tail(100000, 150000), all.substr(0, 100000) + all.substr(written - 150000));
     holds(capture::head_tail(0, 20), all.substr(written - 20));
     holds(capture::head_tail(20, 0), all.substr(0, 20));
 }

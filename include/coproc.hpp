@@ -42,6 +42,8 @@
 #include "coproc/process/judgement.hpp"
 #include "coproc/process/process_error.hpp"
 #include "coproc/process/result.hpp"
+#include "coproc/process/secret.hpp"
+#include "coproc/process/shell.hpp"
 #include "coproc/process/start.hpp"
 #include "coproc/process/stdio.hpp"
 #include "coproc/process/streams.hpp"

@@ -66,7 +66,7 @@ public:
     async_process(const command& c, const streams& own, event_loop& loop = event_loop::current())
         : state_(start(c, own, loop)) {}
 
-    template <word Program, word... Args>
+    template <word Program, word_or_secret... Args>
     explicit async_process(const Program& program, const Args&... args) : async_process(command(program, args...)) {}
 
     async_process(async_process&&) noexcept = default;

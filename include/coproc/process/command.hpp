@@ -17,13 +17,16 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "../core/concat.hpp"
 #include "destroy.hpp"
 #include "lent_fd.hpp"
+#include "parse_words.hpp"
 #include "run_rules.hpp"
+#include "secret.hpp"
 #include "session.hpp"
 #include "stdio.hpp"
 #include "words.hpp"
@@ -40,6 +43,7 @@ public:
     struct env_change {
         std::string key;
         std::optional<std::string> value;
+        bool secret = false; ///< not to be shown
     };
     /// What is not said stays as it is here.
     struct identity_change {
@@ -51,26 +55,49 @@ public:
     /// A name is looked up in the PATH that the child will have; with a slash it is a path, relative to our directory,
     /// not to the child's. Arguments are passed on byte by byte; no shell is involved. Throws std::invalid_argument for
     /// an empty program.
-    template <word Program, word... Args>
+    template <word Program, word_or_secret... Args>
     explicit command(const Program& program, const Args&... args) : program_(detail::checked(program, "program")) {
         if (program_.empty()) throw std::invalid_argument("the program of a command is empty");
         args_.reserve(sizeof...(Args));
         (arg(args), ...);
     }
 
+    /// The words of a line, by the rules of a shell but without one: blanks between them, single and double quotes,
+    /// backslashes. Nothing is expanded. What a shell would not take as it stands (operators, `$`, `*`, `?`, `[`,
+    /// a `~` or `#` in front, `{a,b}`, `NAME=value` or a word like `if` in front, a newline) must be quoted: else
+    /// std::invalid_argument names it and its offset, as it does for a quote that is never closed and a line without
+    /// words. `parse(c.to_string())` gives the words of `c`.
+    [[nodiscard]] static command parse(std::string_view line) {
+        std::vector<std::string> all = detail::parse_words(line);
+        command c(all.front());
+        all.erase(all.begin());
+        c.args_ = std::move(all);
+        return c;
+    }
+
     // ---- words ----
 
-    template <word Arg>
+    template <word_or_secret Arg>
     command& arg(const Arg& a) {
-        args_.push_back(detail::checked(a, "argument"));
+        constexpr bool hidden = std::same_as<Arg, secret>;
+        std::string text = detail::checked(a, "argument");
+        if (hidden) secret_args_.reserve(secret_args_.size() + 1); // or it could be there and be shown
+        args_.push_back(std::move(text));
+        if (hidden) secret_args_.push_back(args_.size() - 1);
         return *this;
     }
     /// All of a range.
     template <class Range>
     command& args(const Range& range) {
         std::vector<std::string> more; // first all of it: the range may be our own words
-        for (const auto& a : range) more.push_back(detail::checked(a, "argument"));
+        bool hidden = false;
+        for (const auto& a : range) {
+            more.push_back(detail::checked(a, "argument"));
+            hidden = std::same_as<std::remove_cvref_t<decltype(a)>, secret>;
+        }
+        if (hidden) secret_args_.reserve(secret_args_.size() + more.size());
         args_.insert(args_.end(), more.begin(), more.end());
+        for (std::size_t n = more.size(); hidden && n > 0; --n) secret_args_.push_back(args_.size() - n);
         return *this;
     }
     /// What the program finds as its own name, in place of the program's.
@@ -83,9 +110,10 @@ public:
     // ---- environment ----
 
     /// Sets a variable. The last word on a key counts. Throws std::invalid_argument for an empty key or one with a `=`.
-    template <word Key, word Value>
+    template <word Key, word_or_secret Value>
     command& env(const Key& key, const Value& value) {
-        env_changes_.push_back({checked_key(key), detail::checked(value, "environment value")});
+        constexpr bool hidden = std::same_as<Value, secret>;
+        env_changes_.push_back({checked_key(key), detail::checked(value, "environment value"), hidden});
         return *this;
     }
     /// Takes a variable away that would be inherited.
@@ -236,8 +264,12 @@ public:
     // ---- what was said ----
 
     [[nodiscard]] const std::string& program() const noexcept { return program_; }
+    /// As the child finds them, also those that are secret; in another command they are plain words.
     [[nodiscard]] const std::vector<std::string>& args() const noexcept { return args_; }
+    /// Which of them are, by rising number.
+    [[nodiscard]] const std::vector<std::size_t>& secret_args() const noexcept { return secret_args_; }
     [[nodiscard]] const std::string& arg0() const noexcept { return arg0_ ? *arg0_ : program_; }
+    /// With the values that are secret.
     [[nodiscard]] const std::vector<env_change>& env_changes() const noexcept { return env_changes_; }
     [[nodiscard]] bool env_is_cleared() const noexcept { return env_cleared_; }
     /// Empty: ours.
@@ -256,17 +288,22 @@ public:
     /// Null: the usual ones. Never changed once they are made.
     [[nodiscard]] const std::shared_ptr<const detail::run_rules>& shared_rules() const noexcept { return rules_; }
 
-    /// Program and arguments in one line, which a shell would read back as the same words.
-    [[nodiscard]] std::string to_string() const { return detail::to_command_line(words()); }
+    /// Program and arguments in one line, which a shell would read back as the same words; but a secret is ***.
+    [[nodiscard]] std::string to_string() const { return detail::to_command_line(words(), secret_args_); }
 
-    /// Program and arguments, a NUL between each two of them.
+    /// Program and arguments, a NUL between each two of them, and *** for each secret.
     [[nodiscard]] std::string words() const {
         std::size_t size = program_.size();
         for (const std::string& a : args_) size += 1 + a.size();
         std::string all;
-        all.reserve(size);
+        all.reserve(size + detail::hidden.size() * secret_args_.size());
         all += program_;
-        for (const std::string& a : args_) all.append(1, '\0').append(a);
+        auto next_secret = secret_args_.begin();
+        for (std::size_t number = 0; number < args_.size(); ++number) {
+            const bool secret = next_secret != secret_args_.end() && *next_secret == number;
+            if (secret) ++next_secret;
+            all.append(1, '\0').append(secret ? detail::hidden : std::string_view(args_[number]));
+        }
         return all;
     }
 
@@ -334,6 +371,7 @@ private:
 
     std::string program_;
     std::vector<std::string> args_;
+    std::vector<std::size_t> secret_args_;
     std::optional<std::string> arg0_;
     std::vector<env_change> env_changes_;
     std::string cwd_;

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "../core/concat.hpp"
 #include "../core/error.hpp"
@@ -35,7 +36,7 @@ public:
     process_state(const command& c, const streams& given, event_loop& loop)
         : child_watch(loop, c.on_destroy()), own(loop), in(given.in() != nullptr ? *given.in() : own.in),
           out(given.out() != nullptr ? *given.out() : own.out), err(given.err() != nullptr ? *given.err() : own.err),
-          rules_(c.shared_rules()), words_(c.words()) {
+          rules_(c.shared_rules()), words_(c.words()), secrets_(c.secret_args()) {
         if (given.in() != nullptr) check_free(c, 0, in);
         if (given.out() != nullptr) check_free(c, 1, out);
         if (given.err() != nullptr) check_free(c, 2, err);
@@ -71,7 +72,7 @@ public:
     [[nodiscard]] const char* program() const noexcept { return words_.c_str(); }
     /// Put together when first asked for.
     [[nodiscard]] const std::string& command_line() {
-        if (command_line_.empty()) command_line_ = to_command_line(words_);
+        if (command_line_.empty()) command_line_ = to_command_line(words_, secrets_);
         return command_line_;
     }
 
@@ -104,7 +105,8 @@ private:
     }
 
     std::shared_ptr<const run_rules> rules_; // null: the usual ones
-    std::string words_;                      // as of command::words()
+    std::string words_;                      // as of command::words(), so without the secrets
+    std::vector<std::size_t> secrets_;       // as of command::secret_args()
     std::string command_line_;
 };
 

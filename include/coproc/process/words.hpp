@@ -4,9 +4,11 @@
 // The words of a command: what may be one, and how they look to a shell.
 
 #include <concepts>
+#include <cstddef>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "../core/concat.hpp"
 #include "../core/error.hpp"
@@ -69,16 +71,20 @@ template <word T>
 
 namespace detail {
 
-/// Words, a NUL between each two of them, as a line that a shell reads back as the same words.
-[[nodiscard]] inline std::string to_command_line(std::string_view words) {
-    std::string line;
-    for (bool more = true; more;) {
-        const std::size_t end = words.find('\0');
-        const std::string_view one = words.substr(0, end);
-        if (!line.empty()) line.append(" ").append(shell_quoted(one));
-        else line = is_reserved(one) ? concat({"'", one, "'"}) : shell_quoted(one);
-        more = end != std::string_view::npos;
-        if (more) words.remove_prefix(end + 1);
+/// Words, a NUL between each two of them, as a line that a shell reads back as the same words. The arguments whose
+/// numbers are in `as_they_are` (rising, from 0 on) are put there unquoted.
+[[nodiscard]] inline std::string to_command_line(std::string_view words, const std::vector<std::size_t>& as_they_are) {
+    std::size_t end = words.find('\0');
+    const std::string_view program = words.substr(0, end);
+    std::string line = is_reserved(program) ? concat({"'", program, "'"}) : shell_quoted(program);
+    auto next = as_they_are.begin();
+    for (std::size_t number = 0; end != std::string_view::npos; ++number) {
+        words.remove_prefix(end + 1);
+        end = words.find('\0');
+        const std::string_view argument = words.substr(0, end);
+        const bool unquoted = next != as_they_are.end() && *next == number;
+        if (unquoted) ++next;
+        line.append(" ").append(unquoted ? std::string(argument) : shell_quoted(argument));
     }
     return line;
 }

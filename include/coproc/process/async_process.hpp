@@ -91,6 +91,13 @@ public:
     [[nodiscard]] auto write_stdin(std::string_view bytes) { return in().write_all(bytes); }
     /// The child reads the end of its stdin, after what `in().write()` has buffered. Idempotent.
     void close_stdin() { in().close(); }
+    /// The same for stdin and for all that it reads from 3 on, of what is piped.
+    void close_inputs() {
+        if (has_in()) close_stdin();
+        for (detail::numbered_stream* each = state().more.get(); each != nullptr; each = each->next.get()) {
+            if (each->in) each->in->close();
+        }
+    }
     /// Whether `in()`, `out()` and `err()` are there.
     [[nodiscard]] bool has_in() const { return state().piped[0]; }
     [[nodiscard]] bool has_out() const { return state().piped[1]; }
@@ -98,6 +105,8 @@ public:
 
     /// Feeds `input` to stdin and closes it, reads both outputs to their ends, waits. A stream that is not piped is
     /// left out and one that was read before gives its rest. That the child does not want all of the input is no error.
+    /// Descriptors from 3 on that it writes are read to their ends, too, and are no part of the result; those that it
+    /// reads are left to whoever feeds them.
     ///
     /// Within the command's bounds: `timeout`, counted from the start, `idle_timeout` and `capture`. Past one of them
     /// the child is stopped (SIGTERM, the command's `grace`, SIGKILL), and this throws timeout_error or
@@ -173,6 +182,16 @@ public:
     [[nodiscard]] stream_writer& in() const { return piped(0).in; }
     [[nodiscard]] stream_reader& out() const { return piped(1).out; }
     [[nodiscard]] stream_reader& err() const { return piped(2).err; }
+    /// The same for the descriptors from 3 on that the command has piped by `in(number, …)`, which the child reads, and
+    /// by `out(number, …)`, which it writes.
+    [[nodiscard]] stream_writer& in(int number) const {
+        if (stream_writer* const w = state().in_at(number)) return *w;
+        not_piped(number, "reads: say command::in");
+    }
+    [[nodiscard]] stream_reader& out(int number) const {
+        if (stream_reader* const r = state().out_at(number)) return *r;
+        not_piped(number, "writes: say command::out");
+    }
 
 private:
     friend class starting;
@@ -196,6 +215,11 @@ private:
         std::string message = detail::stdio_names[number];
         throw usage_error(
             message.append(" of ").append(s.program()).append(" is not piped: say stdio::pipe, or nothing"));
+    }
+    [[noreturn]] void not_piped(int number, const char* hint) const {
+        const std::string digits = std::to_string(number);
+        throw usage_error(detail::concat({"descriptor ", digits, " of ", state().program(), " is no pipe that it ",
+                                          hint, "(", digits, ", stdio::pipe)"}));
     }
 
     detail::process_owner state_;

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
@@ -32,6 +33,21 @@ namespace coproc::detail {
 
 constexpr std::array<const char*, 3> stdio_names{"stdin", "stdout", "stderr"};
 
+/// A descriptor that the child is to have.
+struct child_fd {
+    constexpr explicit child_fd(std::size_t standard) noexcept
+        : number(static_cast<int>(standard)), is_read(standard == 0) {}
+    constexpr child_fd(int n, bool child_reads) noexcept : number(n), is_read(child_reads) {}
+
+    [[nodiscard]] std::string name() const {
+        if (number < 3) return stdio_names[static_cast<std::size_t>(number)];
+        return concat({"descriptor ", std::to_string(number)});
+    }
+
+    int number;
+    bool is_read; // by the child
+};
+
 /// `error` comes first, since wording the detail allocates, which may change errno.
 [[noreturn]] inline void cannot_start(const command& c, spawn_stage stage, std::error_code error,
                                       std::initializer_list<std::string_view> detail) {
@@ -55,9 +71,9 @@ inline void require_open(const command& c) {
     for (const auto& [target, fd] : c.passed_fds()) check(fd, concat({"descriptor ", std::to_string(target)}));
 }
 
-// ---- stdin, stdout, stderr ----
+// ---- what stands behind one of the child's ----
 
-/// What becomes 0, 1 or 2 of the child. Our end of a pipe; the child's end, or what was opened for it, to be closed
+/// Our end of a pipe; the child's end, or what was opened for it, to be closed
 /// when it runs; and the number that the plan gets: of that, or of something borrowed.
 struct stream_ends {
     unique_fd ours, childs;
@@ -69,7 +85,7 @@ struct stream_ends {
     return {{}, std::move(file), source};
 }
 
-[[nodiscard]] inline stream_ends open_for_child(const command& c, std::size_t number, const char* path, int how) {
+[[nodiscard]] inline stream_ends open_for_child(const command& c, child_fd to, const char* path, int how) {
     unique_fd file;
     do { // a FIFO makes open(2) wait, and a signal ends that
         file = unique_fd(::open(path, how | O_CLOEXEC | O_NOCTTY, 0666));
@@ -77,60 +93,62 @@ struct stream_ends {
     file = platform::above_stdio(std::move(file));
     if (!file) {
         const std::error_code error = platform::last_error();
-        cannot_start(c, spawn_stage::redirect, error,
-                     {"opening ", in_quotes(path), " for ", stdio_names[number], " failed"});
+        cannot_start(c, spawn_stage::redirect, error, {"opening ", in_quotes(path), " for ", to.name(), " failed"});
     }
     return opened(std::move(file));
 }
 
-[[nodiscard]] inline stream_ends open_file(const command& c, std::size_t number, const stdio::named_file& file) {
-    const int how = number == 0 ? O_RDONLY : O_WRONLY | O_CREAT | (file.append ? O_APPEND : O_TRUNC);
-    return open_for_child(c, number, file.path.c_str(), how);
+[[nodiscard]] inline stream_ends open_file(const command& c, child_fd to, const stdio::named_file& file) {
+    const int how = to.is_read ? O_RDONLY : O_WRONLY | O_CREAT | (file.append ? O_APPEND : O_TRUNC);
+    return open_for_child(c, to, file.path.c_str(), how);
 }
 
-[[nodiscard]] inline stream_ends open_pipe(const command& c, std::size_t number, const stdio& what) {
+[[nodiscard]] inline stream_ends open_pipe(const command& c, child_fd to, const stdio& what) {
     const bool sockets = what.is(stdio::socket);
     platform::pipe_ends pipe = sockets ? platform::make_socket_pair() : platform::make_pipe();
-    unique_fd& ours = number == 0 ? pipe.write : pipe.read;
-    unique_fd& childs = number == 0 ? pipe.read : pipe.write;
+    unique_fd& ours = to.is_read ? pipe.write : pipe.read;
+    unique_fd& childs = to.is_read ? pipe.read : pipe.write;
     if (!ours || !childs || !platform::set_nonblocking(ours)) {
         const std::error_code error = platform::last_error();
         cannot_start(c, spawn_stage::pipe, error,
-                     {"making a ", sockets ? "socket pair" : "pipe", " for ", stdio_names[number], " failed"});
+                     {"making a ", sockets ? "socket pair" : "pipe", " for ", to.name(), " failed"});
     }
     // What a child writes to its stdin is an error, as with a pipe. It would lie here unread, and for that the child
     // would find its stdin broken (ECONNRESET) where it ends.
-    if (sockets && number == 0) ::shutdown(ours.get(), SHUT_RD);
+    if (sockets && to.is_read) ::shutdown(ours.get(), SHUT_RD);
     const int source = childs.get();
     return {platform::out_of_the_way(std::move(ours)), std::move(childs), source};
 }
 
-[[nodiscard]] inline stream_ends open_text(const command& c, const std::string& bytes) {
+[[nodiscard]] inline stream_ends open_text(const command& c, child_fd to, const std::string& bytes) {
     unique_fd file = platform::nameless_file(bytes);
-    if (!file) cannot_start(c, spawn_stage::redirect, platform::last_error(), {"storing the text for stdin failed"});
+    if (!file)
+        cannot_start(c, spawn_stage::redirect, platform::last_error(), {"storing the text for ", to.name(), " failed"});
     return opened(std::move(file));
 }
 
 /// A copy above 2 of what is 0, 1 or 2 here, so that placing the streams in the child overwrites no source.
-[[nodiscard]] inline stream_ends borrow(const command& c, std::size_t number, int fd) {
+[[nodiscard]] inline stream_ends borrow(const command& c, child_fd to, int fd) {
     if (fd > STDERR_FILENO) return {{}, {}, fd};
     unique_fd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
     if (!copy) {
         const std::error_code error = platform::last_error();
         cannot_start(c, spawn_stage::redirect, error,
-                     {"copying descriptor ", std::to_string(fd), " for ", stdio_names[number], " failed"});
+                     {"copying descriptor ", std::to_string(fd), " for ", to.name(), " failed"});
     }
     return opened(std::move(copy));
 }
 
-[[nodiscard]] inline stream_ends open_stream(const command& c, std::size_t number, const stdio& what) {
-    if (const auto* file = what.as_file()) return open_file(c, number, *file);
-    if (const auto* fd = what.as_fd()) return borrow(c, number, fd->get());
-    if (const auto* text = what.as_text()) return open_text(c, text->bytes);
-    if (what.is(stdio::null)) return open_for_child(c, number, "/dev/null", number == 0 ? O_RDONLY : O_WRONLY);
-    if (what.is_stream()) return open_pipe(c, number, what);
+[[nodiscard]] inline stream_ends open_stream(const command& c, child_fd to, const stdio& what) {
+    if (const auto* file = what.as_file()) return open_file(c, to, *file);
+    if (const auto* fd = what.as_fd()) return borrow(c, to, fd->get());
+    if (const auto* text = what.as_text()) return open_text(c, to, text->bytes);
+    if (what.is(stdio::null)) return open_for_child(c, to, "/dev/null", to.is_read ? O_RDONLY : O_WRONLY);
+    if (what.is_stream()) return open_pipe(c, to, what);
     return {}; // ours, or the other output's
 }
+
+// ---- stdin, stdout, stderr ----
 
 /// What the three streams need while the child is made.
 class stdio_setup {
@@ -139,13 +157,17 @@ public:
         require_open(c);
         for (std::size_t number = 0; number < 3; ++number) {
             const std::optional<stdio>& said = c.stdio_of(number);
-            ends_[number] = open_stream(c, number, said ? *said : unset);
+            ends_[number] = open_stream(c, child_fd(number), said ? *said : unset);
         }
         merge(c, 1, 2, stdio::to_err);
         merge(c, 2, 1, stdio::to_out);
     }
 
     [[nodiscard]] int source(std::size_t number) const noexcept { return ends_[number].source; }
+    /// The same of an output, or ours that is inherited.
+    [[nodiscard]] int source_of_output(std::size_t number) const noexcept {
+        return source(number) >= 0 ? source(number) : static_cast<int>(number);
+    }
     /// Our end of a pipe; empty if it is none.
     [[nodiscard]] unique_fd take_ours(std::size_t number) noexcept { return std::move(ends_[number].ours); }
 
@@ -154,7 +176,7 @@ private:
         const std::optional<stdio>& said = c.stdio_of(from);
         if (!said || !said->is(how)) return;
         if (ends_[into].source >= 0) ends_[from].source = ends_[into].source;
-        else ends_[from] = borrow(c, from, static_cast<int>(into)); // the other one is inherited
+        else ends_[from] = borrow(c, child_fd(from), static_cast<int>(into)); // the other one is inherited
     }
 
     std::array<stream_ends, 3> ends_;
@@ -162,35 +184,63 @@ private:
 
 // ---- from 3 on ----
 
-/// The descriptors that are passed on, ready to be placed: no source is the target of another.
+/// The descriptors from 3 on, ready to be placed: no source is the target of another.
 class passed_fds {
 public:
-    explicit passed_fds(const command& c) {
-        const auto& wanted = c.passed_fds(); // by rising target
-        if (wanted.empty()) return;
-        const int highest = wanted.rbegin()->first;
-        list_.reserve(wanted.size());
-        for (const auto& [target, fd] : wanted) {
-            int source = fd.get();
-            if (source <= highest) {
-                const int above = highest < std::numeric_limits<int>::max() ? highest + 1 : highest; // then it fails
-                raised_.emplace_back(::fcntl(source, F_DUPFD_CLOEXEC, above));
-                source = raised_.back().get();
-            }
-            if (source < 0) {
-                const std::error_code error = platform::last_error();
-                cannot_start(c, spawn_stage::redirect, error,
-                             {"copying descriptor ", std::to_string(fd.get()), " to pass it on failed"});
-            }
-            list_.push_back({source, target});
-        }
+    passed_fds(const command& c, const stdio_setup& streams) {
+        const auto& lent = c.passed_fds(); // by rising target, as the others
+        const auto& more = c.more_stdio();
+        if (lent.empty() && more.empty()) return;
+        if (!lent.empty()) highest_ = lent.back().first;
+        if (!more.empty()) highest_ = std::max(highest_, more.back().first);
+        list_.reserve(lent.size() + more.size());
+        raised_.reserve(lent.size() + more.size());
+        opened_.reserve(more.size());
+        for (const auto& [target, fd] : lent) add(c, target, fd.get());
+        for (const auto& [target, said] : more) open(c, child_fd(target, said.child_reads), said.what, streams);
+        std::sort(list_.begin(), list_.end(), [](const auto& a, const auto& b) { return a.target < b.target; });
     }
 
     [[nodiscard]] const platform::passed_fd* data() const noexcept { return list_.data(); }
     [[nodiscard]] std::size_t size() const noexcept { return list_.size(); }
+    /// Our end of a pipe; empty if it is none.
+    [[nodiscard]] unique_fd take_ours(int number) noexcept {
+        for (auto& [target, ends] : opened_) {
+            if (target == number) return std::move(ends.ours);
+        }
+        return {};
+    }
 
 private:
+    void open(const command& c, child_fd to, const stdio& what, const stdio_setup& streams) {
+        if (what.is(stdio::to_out) || what.is(stdio::to_err)) {
+            add(c, to.number, streams.source_of_output(what.is(stdio::to_out) ? 1 : 2));
+            return;
+        }
+        stream_ends& ends = opened_.emplace_back(to.number, open_stream(c, to, what)).second;
+        if (add(c, to.number, ends.source)) ends.childs.reset(); // a copy of it will do
+    }
+
+    // True if it is a copy.
+    bool add(const command& c, int target, int fd) {
+        int source = fd;
+        if (source <= highest_) {
+            const int above = highest_ < std::numeric_limits<int>::max() ? highest_ + 1 : highest_; // then it fails
+            raised_.emplace_back(::fcntl(source, F_DUPFD_CLOEXEC, above));
+            source = raised_.back().get();
+        }
+        if (source < 0) {
+            const std::error_code error = platform::last_error();
+            cannot_start(c, spawn_stage::redirect, error,
+                         {"copying descriptor ", std::to_string(fd), " to pass it on failed"});
+        }
+        list_.push_back({source, target});
+        return source != fd;
+    }
+
+    int highest_ = 0;
     std::vector<unique_fd> raised_;
+    std::vector<std::pair<int, stream_ends>> opened_;
     std::vector<platform::passed_fd> list_;
 };
 
@@ -199,14 +249,17 @@ private:
 class child_fds {
 public:
     /// Throws spawn_error.
-    child_fds(const command& c, const stdio& unset) : streams_(c, unset), passed_(c) {}
+    child_fds(const command& c, const stdio& unset) : streams_(c, unset), passed_(c, streams_) {}
 
     void describe(platform::spawn_plan& plan) const noexcept {
         for (std::size_t number = 0; number < 3; ++number) plan.stdio[number] = streams_.source(number);
         plan.passed = passed_.data();
         plan.passed_count = passed_.size();
     }
+    /// Of 0, 1 or 2.
     [[nodiscard]] unique_fd take_ours(std::size_t number) noexcept { return streams_.take_ours(number); }
+    /// From 3 on.
+    [[nodiscard]] unique_fd take_ours_of(int number) noexcept { return passed_.take_ours(number); }
 
 private:
     stdio_setup streams_;

@@ -45,6 +45,11 @@ public:
         std::optional<std::string> value;
         bool secret = false; ///< not to be shown
     };
+    /// What stands behind a descriptor from 3 on.
+    struct numbered_stdio {
+        stdio what = stdio::inherit;
+        bool child_reads = false;
+    };
     /// What is not said stays as it is here.
     struct identity_change {
         std::optional<uid_t> user;
@@ -141,14 +146,24 @@ public:
     /// Each throws std::invalid_argument for what makes no sense there: a merge of stdin or into itself, text to be
     /// written.
     command& in(stdio source) {
-        if (source.is(stdio::to_out) || source.is(stdio::to_err)) throw std::invalid_argument("stdin cannot be merged");
-        if (source.as_file() != nullptr && source.as_file()->append) {
-            throw std::invalid_argument("stdin cannot be appended to");
-        }
+        check_input(source);
         return set_stdio(0, std::move(source));
     }
     command& out(stdio sink) { return set_output(1, std::move(sink), stdio::to_out, stdio::to_err); }
     command& err(stdio sink) { return set_output(2, std::move(sink), stdio::to_err, stdio::to_out); }
+
+    /// The same for the descriptor that the child has under `number`, from 3 on: `in` for one that it reads, `out` for
+    /// one that it writes, as a shell's `4<` and `3>`. What is piped is `in(number)` or `out(number)` of the
+    /// async_process; `stdio::inherit` is our own descriptor of that number. The last word on a number counts, this or
+    /// `pass_fd`.
+    command& in(int number, stdio source) {
+        check_input(source);
+        return set_numbered(number, std::move(source), true);
+    }
+    command& out(int number, stdio sink) {
+        check_output(sink);
+        return set_numbered(number, std::move(sink), false);
+    }
 
     /// The child finds `fd` under `number`, from 3 on, besides 0, 1 and 2: nothing else is open in it. Borrowed or
     /// owned as with `stdio::fd`; the last word on a number counts. Throws std::invalid_argument.
@@ -280,6 +295,8 @@ public:
     [[nodiscard]] const std::vector<std::pair<int, detail::lent_fd>>& passed_fds() const noexcept {
         return passed_fds_;
     }
+    /// What `in(number, …)` and `out(number, …)` have said and no descriptor of ours is; by rising number.
+    [[nodiscard]] const std::vector<std::pair<int, numbered_stdio>>& more_stdio() const noexcept { return more_stdio_; }
     [[nodiscard]] const identity_change& identity() const noexcept { return identity_; }
     [[nodiscard]] const detail::session_choice& session() const noexcept { return session_; }
     [[nodiscard]] bool inherits_signals() const noexcept { return inherit_signals_; }
@@ -327,19 +344,48 @@ private:
         if (sink.is(other) && there && there->is(itself)) {
             throw std::invalid_argument("stdout and stderr cannot each be merged into the other");
         }
-        if (sink.as_text() != nullptr) throw std::invalid_argument("text is for stdin");
+        check_output(sink);
         return set_stdio(number, std::move(sink));
     }
-    command& pass(int number, detail::lent_fd fd) {
-        if (number < 3) {
-            throw std::invalid_argument(detail::concat(
-                {"descriptor ", std::to_string(number), " cannot be passed: from 3 on; 0 to 2 are in, out, err"}));
+    static void check_input(const stdio& source) {
+        if (source.is(stdio::to_out) || source.is(stdio::to_err)) throw std::invalid_argument("stdin cannot be merged");
+        if (source.as_file() != nullptr && source.as_file()->append) {
+            throw std::invalid_argument("stdin cannot be appended to");
         }
-        auto at = passed_fds_.begin();
-        while (at != passed_fds_.end() && at->first < number) ++at;
-        if (at == passed_fds_.end() || at->first != number) at = passed_fds_.emplace(at, number, detail::lent_fd());
-        at->second = std::move(fd);
+    }
+    static void check_output(const stdio& sink) {
+        if (sink.as_text() != nullptr) throw std::invalid_argument("text is for stdin");
+    }
+    command& set_numbered(int number, stdio what, bool child_reads) {
+        if (const detail::lent_fd* const fd = what.as_fd()) return pass(number, *fd);
+        check_number(number);
+        if (what.is(stdio::inherit)) return pass(number, detail::lent_fd(number));
+        entry(more_stdio_, number) = {std::move(what), child_reads};
+        forget(passed_fds_, number);
         return *this;
+    }
+    command& pass(int number, detail::lent_fd fd) {
+        check_number(number);
+        entry(passed_fds_, number) = std::move(fd);
+        forget(more_stdio_, number);
+        return *this;
+    }
+    static void check_number(int number) {
+        if (number >= 3) return;
+        throw std::invalid_argument(detail::concat(
+            {"descriptor ", std::to_string(number), " cannot be passed: from 3 on; 0 to 2 are in, out, err"}));
+    }
+    // In a list by rising number. (Not a map: that takes longer to compile than to use.)
+    template <class T>
+    static T& entry(std::vector<std::pair<int, T>>& all, int number) {
+        auto at = all.begin();
+        while (at != all.end() && at->first < number) ++at;
+        if (at == all.end() || at->first != number) at = all.emplace(at, number, T());
+        return at->second;
+    }
+    template <class T>
+    static void forget(std::vector<std::pair<int, T>>& all, int number) {
+        std::erase_if(all, [=](const auto& one) { return one.first == number; });
     }
     template <class Id, std::integral Given>
     static Id checked_id(Given given, const char* what) {
@@ -376,7 +422,8 @@ private:
     std::vector<env_change> env_changes_;
     std::string cwd_;
     std::array<std::optional<stdio>, 3> stdio_;
-    std::vector<std::pair<int, detail::lent_fd>> passed_fds_; // not a map: that takes longer to compile than to use
+    std::vector<std::pair<int, detail::lent_fd>> passed_fds_;
+    std::vector<std::pair<int, numbered_stdio>> more_stdio_;
     identity_change identity_;
     std::shared_ptr<const detail::run_rules> rules_; // null: the usual ones
     detail::session_choice session_;

@@ -166,6 +166,9 @@ inline task<result> communicate(process_state& s, std::string input, time_limit 
     const auto drained_by = deadline_after(rules.drain);
     if (s.piped[1] && !co_await drain(s.out, drained_by)) r.pipes_abandoned = true;
     if (s.piped[2] && !co_await drain(s.err, drained_by)) r.pipes_abandoned = true;
+    for (numbered_stream* each = s.more.get(); each != nullptr; each = each->next.get()) {
+        if (each->out && !co_await drain(*each->out, drained_by)) r.pipes_abandoned = true;
+    }
 
     // Taken at the very end, without waiting: whoever cancels us before finds all of it in the streams.
     if (s.piped[1]) r.out = co_await take_all(s.out);

@@ -20,6 +20,7 @@
 #include "child_fds.hpp"
 #include "child_watch.hpp"
 #include "command.hpp"
+#include "numbered_stream.hpp"
 #include "run_rules.hpp"
 #include "streams.hpp"
 
@@ -36,7 +37,7 @@ public:
     process_state(const command& c, const streams& given, event_loop& loop)
         : child_watch(loop, c.on_destroy()), own(loop), in(given.in() != nullptr ? *given.in() : own.in),
           out(given.out() != nullptr ? *given.out() : own.out), err(given.err() != nullptr ? *given.err() : own.err),
-          rules_(c.shared_rules()), words_(c.words()), secrets_(c.secret_args()) {
+          more(make_numbered_streams(c, loop)), rules_(c.shared_rules()), words_(c.words()), secrets_(c.secret_args()) {
         if (given.in() != nullptr) check_free(c, 0, in);
         if (given.out() != nullptr) check_free(c, 1, out);
         if (given.err() != nullptr) check_free(c, 2, err);
@@ -50,6 +51,11 @@ public:
         connect(in, fds.take_ours(0), 0);
         connect(out, fds.take_ours(1), 1);
         connect(err, fds.take_ours(2), 2);
+        for (numbered_stream* each = more.get(); each != nullptr; each = each->next.get()) {
+            const stream_name name(each->role.data(), program());
+            if (each->in) connect(*each->in, fds.take_ours_of(each->number), name);
+            else connect(*each->out, fds.take_ours_of(each->number), name);
+        }
     }
 
     void close_streams() noexcept override {
@@ -60,6 +66,24 @@ public:
         if (std::exchange(piped[0], false)) in.leave_group();
         if (std::exchange(piped[1], false)) out.leave_group();
         if (std::exchange(piped[2], false)) err.leave_group();
+        for (numbered_stream* each = more.get(); each != nullptr; each = each->next.get()) {
+            if (each->in) each->in->abort();
+            else each->out->close();
+        }
+    }
+
+    /// The stream behind a descriptor from 3 on that the child reads, or writes; null if there is none.
+    [[nodiscard]] stream_writer* in_at(int number) const noexcept {
+        for (numbered_stream* each = more.get(); each != nullptr; each = each->next.get()) {
+            if (each->number == number && each->in) return &*each->in;
+        }
+        return nullptr;
+    }
+    [[nodiscard]] stream_reader* out_at(int number) const noexcept {
+        for (numbered_stream* each = more.get(); each != nullptr; each = each->next.get()) {
+            if (each->number == number && each->out) return &*each->out;
+        }
+        return nullptr;
     }
 
     /// Nobody will read what others, who hold the other ends, may still write.
@@ -82,6 +106,7 @@ public:
     stream_writer& in;
     stream_reader &out, &err;
     bool piped[3] = {};
+    std::unique_ptr<numbered_stream> more; // from 3 on
 
 private:
     template <class Stream>
@@ -99,9 +124,13 @@ private:
     template <class Stream>
     void connect(Stream& stream, unique_fd fd, std::size_t number) noexcept {
         if (!fd) return;
-        stream.open(std::move(fd));
-        stream.join(group, {stdio_names[number], program()});
+        connect(stream, std::move(fd), {stdio_names[number], program()});
         piped[number] = true;
+    }
+    template <class Stream>
+    void connect(Stream& stream, unique_fd fd, stream_name name) noexcept {
+        stream.open(std::move(fd));
+        stream.join(group, name);
     }
 
     std::shared_ptr<const run_rules> rules_; // null: the usual ones

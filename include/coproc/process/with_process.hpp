@@ -20,7 +20,8 @@
 
 namespace coproc {
 
-/// Starts the command, awaits `body(process)`, closes stdin, waits for the child, yields its status.
+/// Starts the command, awaits `body(process)`, closes what the child reads (`close_inputs`), waits for the child,
+/// yields its status.
 ///
 /// If the body throws, the child is stopped (SIGTERM, 5 s, SIGKILL) and reaped, and only then is the exception seen. If
 /// this is cancelled, the child is sent SIGTERM, and SIGKILL after 5 s, while the loop goes on.
@@ -43,7 +44,7 @@ requires awaitable<std::invoke_result_t<Body&, async_process&>>
         co_await process.stop(grace);
         std::rethrow_exception(failure);
     }
-    if (process.has_in()) process.close_stdin();
+    process.close_inputs();
     co_return co_await process.wait();
 }
 

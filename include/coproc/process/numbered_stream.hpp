@@ -1,0 +1,47 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+//
+// numbered_stream: what stands behind a piped descriptor of the child from 3 on.
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "../io/stream_reader.hpp"
+#include "../io/stream_writer.hpp"
+#include "command.hpp"
+
+namespace coproc::detail {
+
+/// One of a list, which most children do not have. Made before the child is, since afterwards nothing may fail; stays
+/// where it is, since coroutines park on streams.
+struct numbered_stream {
+    numbered_stream(int n, bool child_reads, event_loop& loop, std::unique_ptr<numbered_stream> others)
+        : number(n), next(std::move(others)) {
+        const std::string name = concat({"descriptor ", std::to_string(number)});
+        std::copy_n(name.c_str(), std::min(name.size() + 1, role.size()), role.begin());
+        if (child_reads) in.emplace(loop);
+        else out.emplace(loop);
+    }
+
+    int number;
+    std::array<char, 32> role{};      // in errors
+    std::optional<stream_writer> in;  // either what the child reads
+    std::optional<stream_reader> out; // or what it writes
+    std::unique_ptr<numbered_stream> next;
+};
+
+/// Those that the command wants; null for none.
+[[nodiscard]] inline std::unique_ptr<numbered_stream> make_numbered_streams(const command& c, event_loop& loop) {
+    std::unique_ptr<numbered_stream> all;
+    for (const auto& [number, said] : c.more_stdio()) {
+        if (!said.what.is_stream()) continue;
+        all = std::make_unique<numbered_stream>(number, said.child_reads, loop, std::move(all));
+    }
+    return all;
+}
+
+} // namespace coproc::detail

@@ -18,8 +18,10 @@
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -63,6 +65,15 @@ public:
 
 protected:
     ~loop_resident() = default;
+};
+
+class process_observer;
+
+/// A process_observer, of which a loop need not know more than where it is.
+class loop_observer : public list_node {
+    friend class process_observer;
+    loop_observer() noexcept = default;
+    ~loop_observer() = default;
 };
 
 /// One thread's loop: made, used and destroyed on one thread; any number of them on any number of threads. Installs no
@@ -233,6 +244,26 @@ public:
 
     /// Has it told when the loop ends, unless it is destroyed before.
     void adopt(loop_resident& resident) noexcept { residents_.push_back(resident); }
+
+    /// Has it told of the children that are started here. (In process/observer.hpp.)
+    void observe(loop_observer& observer) noexcept {
+        observer.unlink();
+        observers_.push_back(observer);
+    }
+    /// Whether there is anybody to be told: an observer, or whoever has set COPROC_TRACE.
+    [[nodiscard]] bool observed() const noexcept { return traced_ || !observers_.empty(); }
+    [[nodiscard]] bool traced() const noexcept { return traced_; }
+    /// `f` may end any of them.
+    template <class F>
+    void for_each_observer(F f) {
+        intrusive_list<loop_observer> rest;
+        rest.take(observers_);
+        while (!rest.empty()) {
+            loop_observer& next = rest.pop_front();
+            observers_.push_back(next);
+            f(next);
+        }
+    }
 
 private:
     struct posted {
@@ -458,6 +489,11 @@ private:
         p.next_vacant = std::exchange(vacant_, index);
     }
 
+    [[nodiscard]] static bool trace_asked_for() noexcept {
+        const char* const value = std::getenv("COPROC_TRACE"); // NOLINT(concurrency-mt-unsafe)
+        return value != nullptr && *value != '\0' && std::string_view(value) != "0";
+    }
+
     [[nodiscard]] bool belongs_here() const noexcept {
         for (const event_loop* loop = here().newest; loop != nullptr; loop = loop->below_) {
             if (loop == this) return true;
@@ -487,6 +523,7 @@ private:
     std::uint32_t vacant_ = no_place; // the one given up last, linked to those before it
     intrusive_list<loop_resident> residents_;
     std::shared_ptr<block_pool> blocks_ = std::make_shared<block_pool>();
+    intrusive_list<loop_observer> observers_;
     std::atomic<posted*> posted_{nullptr}; // newest first
     posted* due_ = nullptr;                // oldest first
     std::atomic<bool> stopping_{false};
@@ -494,6 +531,7 @@ private:
     unsigned made_after_forks_ = platform::fork_count();
     bool in_turn_ = false;
     bool nudged_ = false;
+    bool traced_ = trace_asked_for();
     event_loop* below_; // the loop of this thread that was current before
 };
 

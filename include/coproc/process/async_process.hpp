@@ -198,9 +198,15 @@ private:
 
     static detail::process_owner start(const command& c, const streams& own, event_loop& loop) {
         detail::process_owner made(new detail::process_state(c, own, loop));
-        detail::preparation all(c, stdio::pipe);
-        made->start(detail::spawn(all.plan(), made->program())); // from here on the program runs, so nothing may fail
-        made->connect(all.fds());
+        try {
+            detail::preparation all(c, stdio::pipe);
+            made->start(detail::spawn(all.plan(), made->program())); // the program runs, so nothing may fail any more
+            made->connect(all.fds());
+        } catch (const spawn_error& e) {
+            detail::tell_failed_start(loop, 0, c, e);
+            throw;
+        }
+        detail::tell_start(loop, made->pid(), c, stdio::pipe);
         return made;
     }
     explicit async_process(detail::process_owner state) noexcept : state_(std::move(state)) {}

@@ -66,7 +66,7 @@ public:
     }
 
     /// False, and no system call, once it is reaped: its pid may be somebody else's by then.
-    bool send_signal(int number) noexcept { return !reaped() && child_.send_signal(number); }
+    bool send_signal(int number) noexcept { return !reaped() && deliver(number); }
 
     void on_destroy(destroy policy) noexcept { on_destroy_ = policy; }
 
@@ -84,7 +84,7 @@ public:
         if (never_started || reaped() || loop_ == nullptr || in_a_fork()) return delete this;
         abandoned_ = true;
         if (!on_destroy_.detaches()) {
-            child_.send_signal(on_destroy_.grace() > platform::clock::duration::zero() ? SIGTERM : SIGKILL);
+            deliver(on_destroy_.grace() > platform::clock::duration::zero() ? SIGTERM : SIGKILL);
         }
         try {
             if (!on_destroy_.detaches() && on_destroy_.grace() > platform::clock::duration::zero()) {
@@ -93,7 +93,7 @@ public:
             watch();
         } catch (const std::bad_alloc&) {
             // No memory to wait with: then no grace either, and a look in every turn.
-            if (!on_destroy_.detaches()) child_.send_signal(SIGKILL);
+            if (!on_destroy_.detaches()) deliver(SIGKILL);
             loop_->again(*this);
             return;
         }
@@ -106,7 +106,18 @@ protected:
     /// The streams go before the child is looked at for the last time.
     virtual void close_streams() noexcept = 0;
 
+    // To whoever observes the loop; called only if somebody does.
+    virtual void tell_signal(event_loop&, int /*number*/, bool /*delivered*/) noexcept {}
+    virtual void tell_exit(event_loop&) noexcept {}
+
 private:
+    // Signals leave here and nowhere else.
+    bool deliver(int number) noexcept {
+        const bool delivered = child_.send_signal(number);
+        if (loop_ != nullptr && loop_->observed() && number != 0) tell_signal(*loop_, number, delivered);
+        return delivered;
+    }
+
     // In a fork of the process that started it, it is somebody else's child.
     [[nodiscard]] bool in_a_fork() const noexcept { return platform::fork_count() != started_after_forks_; }
 
@@ -138,6 +149,7 @@ private:
         forget();
         ended_ = end;
         ended_at_ = platform::clock::now();
+        if (loop_ != nullptr && loop_->observed()) tell_exit(*loop_);
         while (!waiters_.empty()) loop_->schedule(waiters_.pop_front());
     }
 
@@ -156,7 +168,7 @@ private:
     void on_loop_end() noexcept override {
         close_streams();
         if (!reaped() && !on_destroy_.detaches() && !in_a_fork()) {
-            child_.send_signal(SIGKILL);
+            deliver(SIGKILL);
             finish(child_.reap());
         }
         forget();
@@ -175,7 +187,7 @@ private:
         void (child_watch::*action_)() noexcept;
     };
     void on_look_again() noexcept { on_event({}); }
-    void on_grace_over() noexcept { child_.send_signal(SIGKILL); }
+    void on_grace_over() noexcept { deliver(SIGKILL); }
 
     event_loop* loop_; // null after its end
     platform::child child_;

@@ -46,8 +46,8 @@ public:
         return inherited != nullptr ? std::optional<std::string_view>(inherited) : std::nullopt;
     }
 
-private:
-    static const command::env_change* last_word_on(const command& c, std::string_view key) noexcept {
+    /// The one that counts; null if there is none.
+    [[nodiscard]] static const command::env_change* last_word_on(const command& c, std::string_view key) noexcept {
         const command::env_change* last = nullptr;
         for (const auto& change : c.env_changes()) {
             if (change.key == key) last = &change;
@@ -55,6 +55,7 @@ private:
         return last;
     }
 
+private:
     std::vector<std::string> strings_;
     std::vector<char*> pointers_;
     bool changed_ = false;

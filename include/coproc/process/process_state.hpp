@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,6 +22,7 @@
 #include "child_watch.hpp"
 #include "command.hpp"
 #include "numbered_stream.hpp"
+#include "observer.hpp"
 #include "run_rules.hpp"
 #include "streams.hpp"
 
@@ -109,6 +111,21 @@ public:
     std::unique_ptr<numbered_stream> more; // from 3 on
 
 private:
+    void tell_signal(event_loop& to, int number, bool delivered) noexcept override {
+        tell(to, &process_observer::on_signal, signal_event{pid(), shown_name(), number, delivered});
+    }
+    void tell_exit(event_loop& to) noexcept override {
+        tell(to, &process_observer::on_exit, exit_event{pid(), shown_name(), status(), ended()->usage, elapsed()});
+    }
+    // The command line, or the program where there is no memory for it.
+    std::string_view shown_name() noexcept {
+        try {
+            return command_line();
+        } catch (const std::bad_alloc&) {
+            return program();
+        }
+    }
+
     template <class Stream>
     void check_free(const command& c, std::size_t number, const Stream& stream) const {
         const auto refuse = [&](std::string_view why) {

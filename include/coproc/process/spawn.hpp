@@ -178,9 +178,9 @@ private:
            (outcome.stage == spawn_stage::exec && outcome.error == ETXTBSY);
 }
 
-[[noreturn]] inline void throw_failure(const platform::spawn_outcome& outcome, const platform::spawn_plan& plan,
-                                       const char* program) {
-    throw spawn_error(outcome.stage, program, describe(outcome, plan), {outcome.error, std::system_category()});
+[[nodiscard]] inline spawn_error failure(const platform::spawn_outcome& outcome, const platform::spawn_plan& plan,
+                                         const char* program) {
+    return spawn_error(outcome.stage, program, describe(outcome, plan), {outcome.error, std::system_category()});
 }
 
 /// Starts the program and waits until it runs. Tried again up to five times within 16 ms where that may help: no
@@ -194,7 +194,7 @@ private:
         outcome = platform::spawn(plan, child);
     }
     if (outcome.error == 0) return child;
-    throw_failure(outcome, plan, program);
+    throw failure(outcome, plan, program);
 }
 
 } // namespace coproc::detail

@@ -7,6 +7,7 @@
 
 #include <coroutine>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -16,6 +17,7 @@
 #include "async_process.hpp"
 #include "child_fds.hpp"
 #include "command.hpp"
+#include "observer.hpp"
 #include "process_state.hpp"
 #include "spawn.hpp"
 #include "streams.hpp"
@@ -51,12 +53,14 @@ private:
     starting(const command& c, const streams& own, event_loop& loop) : state_(new detail::process_state(c, own, loop)) {
         try {
             begin(c, loop);
-        } catch (const spawn_error&) {
+        } catch (const spawn_error& e) {
+            detail::tell_failed_start(loop, 0, c, e);
             failure_ = std::current_exception(); // there is one place where it is told
         }
     }
 
     void begin(const command& c, event_loop& loop) {
+        if (loop.observed()) observed_ = std::make_unique<const command>(c);
         detail::preparation all(c, stdio::pipe);
         platform::child child;
         if (!state_->launching.begin(loop.launch_slots(), all.plan(), child)) {
@@ -64,19 +68,30 @@ private:
         }
         state_->start(std::move(child));
         fds_ = std::move(all.fds());
+        detail::tell_start(loop, state_->pid(), c, stdio::pipe);
     }
 
     // No program has run. Where the reason may pass, the way that waits is tried; it throws if that fails, too.
     void start_again(const platform::spawn_outcome& outcome) {
         const platform::spawn_plan& plan = state_->launching.plan();
+        const int pid = state_->pid();
         state_->forget_failed();
-        if (!detail::may_pass(outcome)) detail::throw_failure(outcome, plan, state_->program());
-        state_->start(detail::spawn(plan, state_->program()));
+        const spawn_error first = detail::failure(outcome, plan, state_->program());
+        if (observed_) detail::tell_failed_start(state_->loop(), pid, *observed_, first);
+        if (!detail::may_pass(outcome)) throw first;
+        try {
+            state_->start(detail::spawn(plan, state_->program()));
+        } catch (const spawn_error& e) {
+            if (observed_) detail::tell_failed_start(state_->loop(), 0, *observed_, e);
+            throw;
+        }
+        if (observed_) detail::tell_start(state_->loop(), state_->pid(), *observed_, stdio::pipe);
     }
 
     detail::process_owner state_;
     std::optional<detail::child_fds> fds_; // the child's are kept until it is known that none has to be made again
     std::exception_ptr failure_;
+    std::unique_ptr<const command> observed_; // where the loop is observed
 };
 
 /// Starts the command as the constructor of async_process does, but does not wait for the program: while the kernel

@@ -1,0 +1,107 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+//
+// What a command says beside its words, in one line for people: for traces and for dry runs.
+//
+//     cwd /src, env +CC=clang -LANG, in null, out pipe, err > log
+
+#include <sys/types.h>
+
+#include <array>
+#include <cstddef>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "../core/concat.hpp"
+#include "command.hpp"
+#include "environment_block.hpp"
+#include "secret.hpp"
+#include "stdio.hpp"
+#include "words.hpp"
+
+namespace coproc::detail {
+
+/// As it stands but on one line, whatever is in it.
+[[nodiscard]] inline std::string on_one_line(std::string_view text) {
+    constexpr char digits[] = "0123456789abcdef";
+    std::string out;
+    out.reserve(text.size());
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte >= 0x20 && byte != 0x7f) out += c;
+        else out.append("\\x").append(1, digits[byte >> 4]).append(1, digits[byte & 15]);
+    }
+    return out;
+}
+
+/// Pieces with commas between them.
+class fact_list {
+public:
+    void add(std::initializer_list<std::string_view> piece) {
+        if (!text_.empty()) text_ += ", ";
+        for (const std::string_view part : piece) text_ += part;
+    }
+    [[nodiscard]] const std::string& text() const noexcept { return text_; }
+
+private:
+    std::string text_;
+};
+
+/// `+KEY=value` for what is set and `-KEY` for what is taken away, as it is in the end.
+[[nodiscard]] inline std::string describe_environment(const command& c) {
+    std::string text = c.env_is_cleared() ? " cleared" : "";
+    for (const command::env_change& change : c.env_changes()) {
+        if (environment_block::last_word_on(c, change.key) != &change) continue;
+        text.append(change.value ? " +" : " -").append(shell_quoted(change.key));
+        if (change.value) text.append("=").append(change.secret ? std::string(hidden) : shell_quoted(*change.value));
+    }
+    return text;
+}
+
+/// What stands behind one of the three streams.
+[[nodiscard]] inline std::string describe_stream(std::size_t number, const stdio& what) {
+    if (const auto* file = what.as_file()) {
+        return concat({number == 0 ? "< " : file->append ? ">> " : "> ", shell_quoted(file->path)});
+    }
+    if (const auto* fd = what.as_fd()) return concat({"fd ", std::to_string(fd->get())});
+    if (const auto* text = what.as_text()) return concat({"text of ", std::to_string(text->bytes.size()), " bytes"});
+    if (what.is(stdio::null)) return "null";
+    if (what.is(stdio::pipe)) return "pipe";
+    if (what.is(stdio::socket)) return "socket";
+    if (what.is(stdio::to_out)) return "to out";
+    if (what.is(stdio::to_err)) return "to err";
+    return "inherit";
+}
+
+inline void describe_identity(const command::identity_change& as, fact_list& facts) {
+    if (as.user) facts.add({"user ", std::to_string(*as.user)});
+    if (as.group) facts.add({"group ", std::to_string(*as.group)});
+    if (!as.groups) return;
+    std::string groups;
+    for (const gid_t group : *as.groups) groups.append(" ").append(std::to_string(group));
+    facts.add({"groups", groups.empty() ? " none" : groups});
+}
+
+/// All of it; `unset` is what a stream is that the command says nothing of. What a command can say anew belongs here.
+[[nodiscard]] inline std::string describe_extras(const command& c, const stdio& unset) {
+    fact_list facts;
+    if (c.arg0() != c.program()) facts.add({"arg0 ", shell_quoted(c.arg0())});
+    if (!c.cwd().empty()) facts.add({"cwd ", shell_quoted(c.cwd())});
+    if (const std::string changes = describe_environment(c); !changes.empty()) facts.add({"env", changes});
+    constexpr std::array<std::string_view, 3> names{"in ", "out ", "err "};
+    for (std::size_t number = 0; number < names.size(); ++number) {
+        const std::optional<stdio>& said = c.stdio_of(number);
+        facts.add({names[number], describe_stream(number, said ? *said : unset)});
+    }
+    for (const auto& [number, fd] : c.passed_fds()) {
+        facts.add({"fd ", std::to_string(number), " from ", std::to_string(fd.get())});
+    }
+    describe_identity(c.identity(), facts);
+    if (c.inherits_signals()) facts.add({"signals inherited"});
+    return facts.text();
+}
+
+} // namespace coproc::detail

@@ -7,6 +7,7 @@
 
 #if defined(COPROC_TEST_HAS_SYSTEM_CALL_FILTER)
 
+#include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -17,6 +18,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include <coproc/core/unique_fd.hpp>
 #include <coproc/platform/environment.hpp>
 
 #include "support/catch.hpp"
@@ -107,6 +109,20 @@ TEST_CASE("posix_spawn is taken where it is asked for", "[platform]") {
               ::setenv("COPROC_SPAWN", "posix_spawn", 1);
               return detail::find_method() == spawn_method::posix_spawn ? 0 : 1;
           }) == 0);
+}
+
+TEST_CASE("fork is taken where it is asked for", "[platform]") {
+    CHECK(in_a_fork([] {
+              ::setenv("COPROC_SPAWN", "fork", 1);
+              return detail::find_method() == spawn_method::fork ? 0 : 1;
+          }) == 0);
+}
+
+TEST_CASE("a child that a fork makes knows how far up there is something to close", "[platform]") {
+    const nothing_leaks check;
+    const int least = detail::highest_descriptor();
+    const coproc::unique_fd high(::fcntl(0, F_DUPFD_CLOEXEC, least + 100));
+    if (high) CHECK(detail::highest_descriptor() > high.get());
 }
 
 #endif

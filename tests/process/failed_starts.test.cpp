@@ -22,7 +22,7 @@
 
 using namespace coproc;
 
-TEST_CASE("every descriptor is closed once whatever becomes of a start", "[process]") {
+TEST_CASE("every descriptor is closed once whatever becomes of a start", "[process][spawn_fork]") {
     const nothing_leaks check;
     const temporary_directory directory;
     const std::vector<command> bad{
@@ -53,7 +53,8 @@ TEST_CASE("every descriptor is closed once whatever becomes of a start", "[proce
 #endif
 }
 
-TEST_CASE("a start for which the system has no process left fails and leaves nothing", "[process][own_descriptors]") {
+TEST_CASE("a start for which the system has no process left fails and leaves nothing",
+          "[process][spawn_fork][own_descriptors]") {
     const int code = in_a_fork([] {
         if (::geteuid() == 0 && (::setgid(65534) != 0 || ::setuid(65534) != 0)) return 1; // root is not limited
         event_loop loop;
@@ -74,14 +75,15 @@ TEST_CASE("a start for which the system has no process left fails and leaves not
     CHECK(code == 0);
 }
 
-TEST_CASE("a program that is to be detached is missed as any other", "[process]") {
+TEST_CASE("a program that is to be detached is missed as any other", "[process][spawn_fork]") {
     const nothing_leaks check;
     event_loop loop;
     const nothing_leaks check_in_the_loop;
     CHECK_THROWS_AS(async_process(command("/no/such/program").on_destroy(destroy::detach)), spawn_error);
 }
 
-TEST_CASE("a failed start is told to its caller and to nobody else and its place can be used again", "[process]") {
+TEST_CASE("a failed start is told to its caller and to nobody else and its place can be used again",
+          "[process][spawn_fork]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
         std::optional<async_process> p;
@@ -97,7 +99,7 @@ TEST_CASE("a failed start is told to its caller and to nobody else and its place
     CHECK_FALSE(readable(loop.native_handle())); // no end of a child is on its way
 }
 
-TEST_CASE("a start that fails leaves the process that it was to replace", "[process]") {
+TEST_CASE("a start that fails leaves the process that it was to replace", "[process][spawn_fork]") {
     const nothing_leaks check;
     const auto talk = []() -> task<result> {
         async_process p(child("cat"));

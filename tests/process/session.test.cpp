@@ -43,7 +43,7 @@ command placed() { return command(child("print_session")); }
 
 } // namespace
 
-TEST_CASE("a child is in our session and group unless it is told otherwise", "[process]") {
+TEST_CASE("a child is in our session and group unless it is told otherwise", "[process][spawn_fork]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
         async_process p(placed());
@@ -54,7 +54,7 @@ TEST_CASE("a child is in our session and group unless it is told otherwise", "[p
     run_in_time(talk());
 }
 
-TEST_CASE("a new session has a group of its own and is the child's", "[process]") {
+TEST_CASE("a new session has a group of its own and is the child's", "[process][spawn_fork]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
         async_process p(placed().new_session());
@@ -71,7 +71,7 @@ TEST_CASE("a new session has a group of its own and is the child's", "[process]"
     run_in_time(talk());
 }
 
-TEST_CASE("a new process group is the child's and stays in our session", "[process]") {
+TEST_CASE("a new process group is the child's and stays in our session", "[process][spawn_fork]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
         async_process p(placed().new_process_group());
@@ -82,7 +82,7 @@ TEST_CASE("a new process group is the child's and stays in our session", "[proce
     run_in_time(talk());
 }
 
-TEST_CASE("a child joins the group of another", "[process]") {
+TEST_CASE("a child joins the group of another", "[process][spawn_fork]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
         async_process first(placed().new_process_group());
@@ -100,7 +100,7 @@ TEST_CASE("a child joins the group of another", "[process]") {
     run_in_time(talk());
 }
 
-TEST_CASE("a start that nobody waits for takes its session and group as well", "[process]") {
+TEST_CASE("a start that nobody waits for takes its session and group as well", "[process][spawn_fork]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
         async_process p = co_await start(placed().new_session());
@@ -116,7 +116,7 @@ TEST_CASE("a start that nobody waits for takes its session and group as well", "
     run_in_time(talk());
 }
 
-TEST_CASE("a group that cannot be joined is named and no program runs", "[process]") {
+TEST_CASE("a group that cannot be joined is named and no program runs", "[process][spawn_fork]") {
     const nothing_leaks check;
     const auto find_failure = [](int group) -> task<std::optional<spawn_error>> {
         try {
@@ -140,7 +140,7 @@ TEST_CASE("a group that cannot be joined is named and no program runs", "[proces
     run_in_time(talk());
 }
 
-TEST_CASE("what is no group and what contradicts a new session is refused where it is said", "[process]") {
+TEST_CASE("what is no group and what contradicts a new session is refused where it is said", "[process][spawn_fork]") {
     command c("x");
     for (const long long id : {1LL, 0LL, -1LL, -7LL, 1LL << 32, (1LL << 32) + 5}) {
         CHECK_THROWS_AS(c.process_group(id), std::invalid_argument);

@@ -81,7 +81,7 @@ private:
 
 // ---- words ----
 
-TEST_CASE("arguments arrive byte for byte", "[process]") {
+TEST_CASE("arguments arrive byte for byte", "[process][spawn_fork]") {
     const nothing_leaks check;
     words hard{"",     " ",  "a b",         "\"",           "'",  "$HOME", "`id`", "*",
                "a\nb", "\\", "caf\xc3\xa9", "\xff\xfe\x80", "-x", "--",    ""};
@@ -94,7 +94,7 @@ TEST_CASE("arguments arrive byte for byte", "[process]") {
     CHECK(pieces(output_of(command(child("echo_args")).args(hard))) == expected);
 }
 
-TEST_CASE("thousands of arguments arrive", "[process]") {
+TEST_CASE("thousands of arguments arrive", "[process][spawn_fork]") {
     words many;
     for (int i = 0; i < 5000; ++i) many.push_back(std::to_string(i));
     words seen = pieces(output_of(command(child("echo_args")).args(many)));
@@ -103,28 +103,28 @@ TEST_CASE("thousands of arguments arrive", "[process]") {
     CHECK(seen == many);
 }
 
-TEST_CASE("a program can be told another name of its own", "[process]") {
+TEST_CASE("a program can be told another name of its own", "[process][spawn_fork]") {
     CHECK(pieces(output_of(command(child("echo_args"), "x").arg0("other name"))) == words{"other name", "x"});
     CHECK(pieces(output_of(command(child("echo_args"), "x").arg0(""))) == words{"", "x"});
 }
 
-TEST_CASE("a program that was looked up finds the name it was called by", "[process]") {
+TEST_CASE("a program that was looked up finds the name it was called by", "[process][spawn_fork]") {
     CHECK(pieces(output_of(command("echo_args").env("PATH", COPROC_TEST_CHILDREN))) == words{"echo_args"});
 }
 
 // ---- environment ----
 
-TEST_CASE("a child that is told nothing has our environment", "[process]") {
+TEST_CASE("a child that is told nothing has our environment", "[process][spawn_fork]") {
     const nothing_leaks check;
     const our_variable ours("COPROC_TEST", "one=two\nthree \xff");
     CHECK(environment_of(command(child("print_env"))) == our_environment());
 }
 
-TEST_CASE("an empty environment is really empty", "[process]") {
+TEST_CASE("an empty environment is really empty", "[process][spawn_fork]") {
     CHECK(output_of(command(child("print_env")).clear_env()).empty());
 }
 
-TEST_CASE("setting one variable keeps the others", "[process]") {
+TEST_CASE("setting one variable keeps the others", "[process][spawn_fork]") {
     const our_variable ours("COPROC_TEST", "ours");
     words expected = our_environment();
     std::replace(expected.begin(), expected.end(), std::string("COPROC_TEST=ours"), std::string("COPROC_TEST=theirs"));
@@ -135,7 +135,7 @@ TEST_CASE("setting one variable keeps the others", "[process]") {
     CHECK(std::string(std::getenv("COPROC_TEST")) == "ours");
 }
 
-TEST_CASE("the last word on a variable counts", "[process]") {
+TEST_CASE("the last word on a variable counts", "[process][spawn_fork]") {
     const our_variable ours("COPROC_TEST", "ours");
     command c(child("print_env"));
     c.env("COPROC_TEST", "1").env("COPROC_TEST", "2");
@@ -149,7 +149,7 @@ TEST_CASE("the last word on a variable counts", "[process]") {
     CHECK(environment_of(c.unset_env("A").unset_env("nothing")) == words{"B=b=c"});
 }
 
-TEST_CASE("a variable is not taken for one whose name it begins", "[process]") {
+TEST_CASE("a variable is not taken for one whose name it begins", "[process][spawn_fork]") {
     const our_variable shorter("COPROC_TEST", "1");
     const our_variable longer("COPROC_TEST_LONGER", "2");
     const words seen = environment_of(command(child("print_env")).unset_env("COPROC_TEST"));
@@ -157,7 +157,7 @@ TEST_CASE("a variable is not taken for one whose name it begins", "[process]") {
     CHECK(value_of(seen, "COPROC_TEST_LONGER") == "2");
 }
 
-TEST_CASE("a name is looked up in the path that the child will have", "[process]") {
+TEST_CASE("a name is looked up in the path that the child will have", "[process][spawn_fork]") {
     const nothing_leaks check;
     const temporary_directory directory;
     const our_variable ours("PATH", "/nowhere");
@@ -175,7 +175,7 @@ TEST_CASE("a name is looked up in the path that the child will have", "[process]
     CHECK(output_of(command("true").clear_env()).empty());
 }
 
-TEST_CASE("neither our directory nor that of the child is searched for a name", "[process]") {
+TEST_CASE("neither our directory nor that of the child is searched for a name", "[process][spawn_fork]") {
     const other_directory inside(COPROC_TEST_CHILDREN);
     for (const char* path : {"", ".", ":", "::/nowhere"}) {
         CHECK_THROWS_AS(output_of(command("echo_args").env("PATH", path)), spawn_error);
@@ -185,7 +185,7 @@ TEST_CASE("neither our directory nor that of the child is searched for a name", 
 
 // ---- directory ----
 
-TEST_CASE("a child starts in the directory it is told and ours stays", "[process]") {
+TEST_CASE("a child starts in the directory it is told and ours stays", "[process][spawn_fork]") {
     const nothing_leaks check;
     const temporary_directory directory;
     const std::filesystem::path before = std::filesystem::current_path();
@@ -206,7 +206,7 @@ TEST_CASE("a child starts in the directory it is told and ours stays", "[process
     }
 }
 
-TEST_CASE("a relative program is relative to our directory and not to that of the child", "[process]") {
+TEST_CASE("a relative program is relative to our directory and not to that of the child", "[process][spawn_fork]") {
     const nothing_leaks check;
     const temporary_directory ours;
     const temporary_directory theirs;
@@ -220,14 +220,14 @@ TEST_CASE("a relative program is relative to our directory and not to that of th
     CHECK(output_of(command(back).cwd("/")) == "/");
 }
 
-TEST_CASE("a relative program still finds the name it was called by", "[process]") {
+TEST_CASE("a relative program still finds the name it was called by", "[process][spawn_fork]") {
     const other_directory inside(COPROC_TEST_CHILDREN);
     CHECK(pieces(output_of(command("./echo_args").cwd("/"))) == words{"./echo_args"});
 }
 
 // ---- streams ----
 
-TEST_CASE("null is nothing to read and a place to write", "[process]") {
+TEST_CASE("null is nothing to read and a place to write", "[process][spawn_fork]") {
     const nothing_leaks check;
     CHECK(output_of(command(child("cat")).in(stdio::null)).empty());
     const result r =
@@ -236,7 +236,7 @@ TEST_CASE("null is nothing to read and a place to write", "[process]") {
     CHECK(r.out.empty());
 }
 
-TEST_CASE("each stream can be a file", "[process]") {
+TEST_CASE("each stream can be a file", "[process][spawn_fork]") {
     const nothing_leaks check;
     const temporary_directory directory;
     const std::string in = directory.file("in", alphabet(200000));
@@ -251,7 +251,7 @@ TEST_CASE("each stream can be a file", "[process]") {
     CHECK((content_of(out) == alphabet(200000)));
 }
 
-TEST_CASE("the path of a file is relative to our directory", "[process]") {
+TEST_CASE("the path of a file is relative to our directory", "[process][spawn_fork]") {
     const temporary_directory ours;
     const temporary_directory theirs;
     const other_directory inside(ours.path());
@@ -260,7 +260,7 @@ TEST_CASE("the path of a file is relative to our directory", "[process]") {
     CHECK(content_of(ours / "out") == "out\n");
 }
 
-TEST_CASE("only what is piped is there", "[process]") {
+TEST_CASE("only what is piped is there", "[process][spawn_fork]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
         async_process all(child("cat"));
@@ -294,7 +294,7 @@ TEST_CASE("only what is piped is there", "[process]") {
     run_in_time(talk());
 }
 
-TEST_CASE("inherited streams are ours", "[process]") {
+TEST_CASE("inherited streams are ours", "[process][spawn_fork]") {
     const nothing_leaks check;
     const temporary_directory directory;
     const std::string in = directory.file("in", "from our stdin");
@@ -317,11 +317,11 @@ TEST_CASE("inherited streams are ours", "[process]") {
     CHECK(content_of(err) == "err\n");
 }
 
-TEST_CASE("the child finds its pipes blocking as programs expect them", "[process]") {
+TEST_CASE("the child finds its pipes blocking as programs expect them", "[process][spawn_fork]") {
     CHECK(output_of(command(child("describe_stdio"), "1")) == "blocking\nblocking\nblocking\n");
 }
 
-TEST_CASE("starting a child leaves the flags of our own streams alone", "[process]") {
+TEST_CASE("starting a child leaves the flags of our own streams alone", "[process][spawn_fork]") {
     const auto flags = [] {
         std::vector<int> all;
         for (int fd = 0; fd < 3; ++fd) {
@@ -338,7 +338,7 @@ TEST_CASE("starting a child leaves the flags of our own streams alone", "[proces
 
 // ---- descriptors ----
 
-TEST_CASE("a child has its three descriptors and no other", "[process]") {
+TEST_CASE("a child has its three descriptors and no other", "[process][spawn_fork]") {
     const nothing_leaks check;
     // Open, and not close-on-exec: as the host's other libraries leave them behind.
     std::vector<unique_fd> careless;
@@ -357,7 +357,7 @@ TEST_CASE("a child has its three descriptors and no other", "[process]") {
     CHECK(output_of(command(child("list_fds")).in(stdio::null).err(stdio::inherit)) == "0\n1\n2\n");
 }
 
-TEST_CASE("a descriptor above a limit that was lowered since is closed as well", "[process]") {
+TEST_CASE("a descriptor above a limit that was lowered since is closed as well", "[process][spawn_fork]") {
     const int code = in_a_fork([] {
         // A child that had the high copy of the writing end would keep the pipe from its end.
         platform::pipe_ends pipe = platform::make_pipe();
@@ -377,7 +377,7 @@ TEST_CASE("a descriptor above a limit that was lowered since is closed as well",
     CHECK(code == 0);
 }
 
-TEST_CASE("a child does not keep the pipes of its siblings open", "[process]") {
+TEST_CASE("a child does not keep the pipes of its siblings open", "[process][spawn_fork]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
         async_process first(child("cat"));
@@ -391,7 +391,7 @@ TEST_CASE("a child does not keep the pipes of its siblings open", "[process]") {
     run_in_time(talk());
 }
 
-TEST_CASE("a host without stdin stdout or stderr can start children", "[process]") {
+TEST_CASE("a host without stdin stdout or stderr can start children", "[process][spawn_fork]") {
     const nothing_leaks check;
     for (int closed = 0; closed < 8; ++closed) {
         CAPTURE(closed);
@@ -416,7 +416,8 @@ TEST_CASE("a host without stdin stdout or stderr can start children", "[process]
     }
 }
 
-TEST_CASE("nothing of ours takes the place of a stream that a host has closed", "[process][own_descriptors]") {
+TEST_CASE("nothing of ours takes the place of a stream that a host has closed",
+          "[process][spawn_fork][own_descriptors]") {
     for (int closed = 0; closed < 8; ++closed) {
         CAPTURE(closed);
         CHECK(in_a_fork([closed] {
@@ -441,7 +442,7 @@ TEST_CASE("nothing of ours takes the place of a stream that a host has closed", 
     }
 }
 
-TEST_CASE("a stream that a host has closed is closed in a child that inherits it", "[process]") {
+TEST_CASE("a stream that a host has closed is closed in a child that inherits it", "[process][spawn_fork]") {
     for (int closed = 0; closed < 8; ++closed) {
         CAPTURE(closed);
         CHECK(in_a_fork([closed] {
@@ -461,7 +462,7 @@ TEST_CASE("a stream that a host has closed is closed in a child that inherits it
     }
 }
 
-TEST_CASE("files and null work in a host that has closed its streams", "[process]") {
+TEST_CASE("files and null work in a host that has closed its streams", "[process][spawn_fork]") {
     const temporary_directory directory;
     const std::string in = directory.file("in", "content");
     for (int closed = 0; closed < 8; ++closed) {
@@ -480,7 +481,7 @@ TEST_CASE("files and null work in a host that has closed its streams", "[process
 
 // ---- signals ----
 
-TEST_CASE("a child starts with no signal blocked or ignored whatever the host does", "[process]") {
+TEST_CASE("a child starts with no signal blocked or ignored whatever the host does", "[process][spawn_fork]") {
     const nothing_leaks check;
     const int code = in_a_fork([] {
         ::signal(SIGPIPE, SIG_IGN);
@@ -511,7 +512,7 @@ TEST_CASE("a child starts with no signal blocked or ignored whatever the host do
     CHECK(code == 0);
 }
 
-TEST_CASE("a child can be terminated although the host blocks and ignores that", "[process]") {
+TEST_CASE("a child can be terminated although the host blocks and ignores that", "[process][spawn_fork]") {
     CHECK(in_a_fork([] {
               ::signal(SIGTERM, SIG_IGN);
               sigset_t some;
@@ -528,7 +529,7 @@ TEST_CASE("a child can be terminated although the host blocks and ignores that",
           }) == 0);
 }
 
-TEST_CASE("a child can begin with what the host blocks and ignores as nohup has it", "[process]") {
+TEST_CASE("a child can begin with what the host blocks and ignores as nohup has it", "[process][spawn_fork]") {
     CHECK(in_a_fork([] {
               ::signal(SIGHUP, SIG_IGN);
               ::signal(SIGUSR2, [](int) {}); // a handler cannot be inherited
@@ -546,7 +547,7 @@ TEST_CASE("a child can begin with what the host blocks and ignores as nohup has 
 
 // ---- many ----
 
-TEST_CASE("hundreds of starts leave nothing behind", "[process]") {
+TEST_CASE("hundreds of starts leave nothing behind", "[process][spawn_fork]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
         for (int i = 0; i < 200; ++i) {

@@ -45,7 +45,7 @@ rlim_t allow_very_many_descriptors() {
 
 } // namespace
 
-TEST_CASE("null is the null device on each of the three", "[process]") {
+TEST_CASE("null is the null device on each of the three", "[process][spawn_fork]") {
     const nothing_leaks check;
     const command no_err = command(child("name_stdio"), "1").in(stdio::null).err(stdio::null);
     CHECK(run_in_time(run_it(no_err)).check().out == "null\npipe\nnull\n");
@@ -53,7 +53,7 @@ TEST_CASE("null is the null device on each of the three", "[process]") {
     CHECK(run_in_time(run_it(no_out)).check().err == "null\nnull\npipe\n");
 }
 
-TEST_CASE("a terminal can be inherited as stdin", "[process]") {
+TEST_CASE("a terminal can be inherited as stdin", "[process][spawn_fork]") {
     const int code = in_a_fork([] {
         const unique_fd master(::posix_openpt(O_RDWR | O_NOCTTY));
         if (!master || ::grantpt(master.get()) != 0 || ::unlockpt(master.get()) != 0) return 1;
@@ -72,7 +72,7 @@ TEST_CASE("a terminal can be inherited as stdin", "[process]") {
     CHECK(code == 0);
 }
 
-TEST_CASE("descriptors with the highest numbers are closed as well", "[process]") {
+TEST_CASE("descriptors with the highest numbers are closed as well", "[process][spawn_fork]") {
     const int code = in_a_fork([] {
         const rlim_t most = allow_very_many_descriptors();
         // A child that had any copy of the writing end would keep the pipe from its end.
@@ -93,7 +93,7 @@ TEST_CASE("descriptors with the highest numbers are closed as well", "[process]"
     CHECK(code == 0);
 }
 
-TEST_CASE("a start costs the same however many descriptors are allowed", "[process]") {
+TEST_CASE("a start costs the same however many descriptors are allowed", "[process][spawn_fork]") {
     const int code = in_a_fork([] {
         const rlim_t most = allow_very_many_descriptors();
         const unique_fd high(::fcntl(0, F_DUPFD, static_cast<int>(most - 1)));
@@ -134,7 +134,7 @@ bool a_child_can_take_a_part_of_our_table() {
 
 // The kernel copies the table in which we have them, and closes each that is not for the child: beside ten thousand
 // that was nine tenths of a start. Seen to fail: room for 4096, and for 256.
-TEST_CASE("a child is not given more of our descriptors to close than it has to have", "[process]") {
+TEST_CASE("a child is not given more of our descriptors to close than it has to have", "[process][spawn_fork]") {
     if (!a_child_can_take_a_part_of_our_table()) return;
     const int code = in_a_fork([] {
         allow_very_many_descriptors();

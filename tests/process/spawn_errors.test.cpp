@@ -41,23 +41,23 @@ void check_failure(const command& c, spawn_stage stage, int error, const std::st
 
 } // namespace
 
-TEST_CASE("a name that is in no directory of the path", "[process]") {
+TEST_CASE("a name that is in no directory of the path", "[process][spawn_fork]") {
     check_failure(command("coproc-no-such-program"), spawn_stage::exec, ENOENT,
                   "cannot start \"coproc-no-such-program\": exec failed: No such file or directory");
 }
 
-TEST_CASE("a path where nothing is", "[process]") {
+TEST_CASE("a path where nothing is", "[process][spawn_fork]") {
     check_failure(command("/no/such/program"), spawn_stage::exec, ENOENT,
                   "cannot start \"/no/such/program\": exec failed: No such file or directory");
 }
 
-TEST_CASE("a path that leads through a file", "[process]") {
+TEST_CASE("a path that leads through a file", "[process][spawn_fork]") {
     const std::string path = child("cat") + "/program";
     check_failure(command(path), spawn_stage::exec, ENOTDIR,
                   "cannot start \"" + path + "\": exec failed: Not a directory");
 }
 
-TEST_CASE("a file that may not be executed", "[process]") {
+TEST_CASE("a file that may not be executed", "[process][spawn_fork]") {
     const temporary_directory directory;
     const std::string path = directory.file("script", "#!/bin/sh\n");
     check_failure(command(path), spawn_stage::exec, EACCES,
@@ -66,7 +66,7 @@ TEST_CASE("a file that may not be executed", "[process]") {
                   "cannot start \"script\": exec failed: Permission denied");
 }
 
-TEST_CASE("a path that leads round in a circle or is longer than the system takes", "[process]") {
+TEST_CASE("a path that leads round in a circle or is longer than the system takes", "[process][spawn_fork]") {
     const temporary_directory directory;
     const std::string link = directory / "link";
     std::filesystem::create_symlink(link, link);
@@ -78,7 +78,7 @@ TEST_CASE("a path that leads round in a circle or is longer than the system take
 }
 
 #if defined(__linux__)
-TEST_CASE("a program that is being written is waited for a little", "[process]") {
+TEST_CASE("a program that is being written is waited for a little", "[process][spawn_fork]") {
     const temporary_directory directory;
     const std::string path = directory / "prog";
     std::filesystem::copy_file(child("hush"), path);
@@ -98,7 +98,7 @@ TEST_CASE("a program that is being written is waited for a little", "[process]")
 }
 #endif
 
-TEST_CASE("a directory is no program", "[process]") {
+TEST_CASE("a directory is no program", "[process][spawn_fork]") {
     const temporary_directory directory;
     const std::optional<spawn_error> e = failure_of(command(directory.path()));
     REQUIRE(e);
@@ -106,14 +106,14 @@ TEST_CASE("a directory is no program", "[process]") {
     CHECK(e->code() == std::errc::permission_denied);
 }
 
-TEST_CASE("a file of no format is no program and no shell is asked", "[process]") {
+TEST_CASE("a file of no format is no program and no shell is asked", "[process][spawn_fork]") {
     const temporary_directory directory;
     const std::string path = directory.file("prog", "echo this is not for a shell\n", true);
     check_failure(command(path), spawn_stage::exec, ENOEXEC,
                   "cannot start \"" + path + "\": exec failed: Exec format error");
 }
 
-TEST_CASE("a script whose interpreter is missing", "[process]") {
+TEST_CASE("a script whose interpreter is missing", "[process][spawn_fork]") {
     const temporary_directory directory;
     const std::string path = directory.file("prog", "#!/no/such/interpreter\n", true);
     check_failure(command(path), spawn_stage::exec, ENOENT,
@@ -121,13 +121,13 @@ TEST_CASE("a script whose interpreter is missing", "[process]") {
                       "\" names is missing: No such file or directory");
 }
 
-TEST_CASE("a directory to start in that is missing", "[process]") {
+TEST_CASE("a directory to start in that is missing", "[process][spawn_fork]") {
     check_failure(command(child("cat")).cwd("/no/such/directory"), spawn_stage::cwd, ENOENT,
                   "cannot start \"" + child("cat") +
                       "\": changing to the directory \"/no/such/directory\" failed: No such file or directory");
 }
 
-TEST_CASE("a directory to start in that is a file", "[process]") {
+TEST_CASE("a directory to start in that is a file", "[process][spawn_fork]") {
     const temporary_directory directory;
     const std::string path = directory.file("file", "");
     check_failure(command(child("cat")).cwd(path), spawn_stage::cwd, ENOTDIR,
@@ -135,20 +135,20 @@ TEST_CASE("a directory to start in that is a file", "[process]") {
                       "\" failed: Not a directory");
 }
 
-TEST_CASE("a directory to start in whose name is too long", "[process]") {
+TEST_CASE("a directory to start in whose name is too long", "[process][spawn_fork]") {
     const std::optional<spawn_error> e = failure_of(command(child("cat")).cwd("/" + std::string(300, 'x')));
     REQUIRE(e);
     CHECK(e->stage() == spawn_stage::cwd);
     CHECK(e->code() == std::errc::filename_too_long);
 }
 
-TEST_CASE("a bad program in a good directory is the fault of the program", "[process]") {
+TEST_CASE("a bad program in a good directory is the fault of the program", "[process][spawn_fork]") {
     const std::optional<spawn_error> e = failure_of(command("/no/such/program").cwd("/"));
     REQUIRE(e);
     CHECK(e->stage() == spawn_stage::exec);
 }
 
-TEST_CASE("a file for a stream that cannot be opened", "[process]") {
+TEST_CASE("a file for a stream that cannot be opened", "[process][spawn_fork]") {
     check_failure(command(child("cat")).in(stdio::file("/no/such/file")), spawn_stage::redirect, ENOENT,
                   "cannot start \"" + child("cat") +
                       "\": opening \"/no/such/file\" for stdin failed: No such file or directory");
@@ -160,14 +160,14 @@ TEST_CASE("a file for a stream that cannot be opened", "[process]") {
                       "\": opening \"/no/such/file\" for stdout failed: No such file or directory");
 }
 
-TEST_CASE("more arguments than the system takes", "[process]") {
+TEST_CASE("more arguments than the system takes", "[process][spawn_fork]") {
     command c(child("cat"));
     for (int i = 0; i < 100; ++i) c.arg(std::string(100000, 'x')); // 10 MB; one alone may have 128 KiB on Linux
     check_failure(c, spawn_stage::exec, E2BIG,
                   "cannot start \"" + child("cat") + "\": exec failed: " + std::strerror(E2BIG));
 }
 
-TEST_CASE("a program name of hundreds of characters", "[process]") {
+TEST_CASE("a program name of hundreds of characters", "[process][spawn_fork]") {
     const std::string name(300, 'x');
     for (int i = 0; i < 100; ++i) CHECK(failure_of(command(name)));
     const std::optional<spawn_error> e = failure_of(command("/" + name));
@@ -175,7 +175,7 @@ TEST_CASE("a program name of hundreds of characters", "[process]") {
     CHECK(e->code() == std::errc::filename_too_long);
 }
 
-TEST_CASE("a start that fails does not disturb a child that runs", "[process]") {
+TEST_CASE("a start that fails does not disturb a child that runs", "[process][spawn_fork]") {
     const nothing_leaks check;
     const auto talk = []() -> task<result> {
         async_process cat(child("cat"));
@@ -195,7 +195,7 @@ TEST_CASE("a start that fails does not disturb a child that runs", "[process]") 
     CHECK(r.status.success());
 }
 
-TEST_CASE("without descriptors a start fails and later works again", "[process]") {
+TEST_CASE("without descriptors a start fails and later works again", "[process][spawn_fork]") {
     const nothing_leaks check;
     // However many are left: at each number something else is the first that cannot be had.
     const int code = in_a_fork([] {
@@ -228,7 +228,7 @@ TEST_CASE("without descriptors a start fails and later works again", "[process]"
     CHECK(code == 0);
 }
 
-TEST_CASE("out of descriptors says for which pipe", "[process]") {
+TEST_CASE("out of descriptors says for which pipe", "[process][spawn_fork]") {
     const temporary_directory directory;
     const std::string told = directory / "told";
     CHECK(in_a_fork([&] {
@@ -248,7 +248,7 @@ TEST_CASE("out of descriptors says for which pipe", "[process]") {
     CHECK(content_of(told) == "cannot start \"/bin/sh\": making a pipe for stdout failed: Too many open files");
 }
 
-TEST_CASE("a process cannot be started where there is no loop", "[process]") {
+TEST_CASE("a process cannot be started where there is no loop", "[process][spawn_fork]") {
     const nothing_leaks check;
     CHECK_THROWS_AS(async_process(child("cat")), usage_error);
 }

@@ -30,7 +30,7 @@
 
 using namespace coproc;
 
-TEST_CASE("a number that no identity has is refused where it is given", "[process]") {
+TEST_CASE("a number that no identity has is refused where it is given", "[process][spawn_fork]") {
     command c("x");
     constexpr long long zero_if_cut = 1LL << 32; // root
     for (const long long id : {-1LL, -2LL, zero_if_cut, zero_if_cut + 5}) {
@@ -80,7 +80,7 @@ private:
 
 } // namespace
 
-TEST_CASE("a child takes the user and the groups that it is told and keeps nothing back", "[process]") {
+TEST_CASE("a child takes the user and the groups that it is told and keeps nothing back", "[process][spawn_fork]") {
     if (!we_are_root()) return;
     const nothing_leaks check;
     const for_everybody program("print_identity");
@@ -88,7 +88,7 @@ TEST_CASE("a child takes the user and the groups that it is told and keeps nothi
           "user 65534 65534 65534\ngroup 7 7 7\ngroups 8 9\n");
 }
 
-TEST_CASE("the groups of root do not go with another user unless that is said", "[process]") {
+TEST_CASE("the groups of root do not go with another user unless that is said", "[process][spawn_fork]") {
     if (!we_are_root()) return;
     const for_everybody program("print_identity");
     CHECK(in_a_fork([&] {
@@ -105,7 +105,7 @@ TEST_CASE("the groups of root do not go with another user unless that is said", 
           }) == 0);
 }
 
-TEST_CASE("rights that we do not have cannot be given and no program runs", "[process]") {
+TEST_CASE("rights that we do not have cannot be given and no program runs", "[process][spawn_fork]") {
     if (!we_are_root()) return;
     const for_everybody program("print_identity");
     CHECK(in_a_fork([&] {
@@ -123,7 +123,7 @@ TEST_CASE("rights that we do not have cannot be given and no program runs", "[pr
           }) == 0);
 }
 
-TEST_CASE("a bad program or directory of a child with other rights is named as ever", "[process]") {
+TEST_CASE("a bad program or directory of a child with other rights is named as ever", "[process][spawn_fork]") {
     if (!we_are_root()) return;
     const nothing_leaks check;
     const std::optional<spawn_error> missing = failure_of(command("/no/such/program").user(nobody));
@@ -139,19 +139,33 @@ TEST_CASE("a bad program or directory of a child with other rights is named as e
 
 #if defined(COPROC_TEST_HAS_SYSTEM_CALL_FILTER) && !defined(COPROC_BACKEND_KQUEUE) // libkqueue needs a thread
 
-TEST_CASE("a child that gives up rights shares no memory with us", "[process]") {
+TEST_CASE("a child that gives up rights shares no memory with us", "[process][spawn_fork]") {
     if (!we_are_root()) return;
     const for_everybody program("print_identity");
     CHECK(in_a_fork([&] {
               // Where nothing may be cloned into our memory, it starts all the same, and another does not.
               if (!filter_system_calls({{SYS_clone, EPERM, CLONE_VM}, {SYS_clone3, ENOSYS}})) return 1;
               if (output_of(command(program.path()).user(nobody)).empty()) return 2;
+              if (platform::detail::method() == platform::detail::spawn_method::fork) return 0;
               const std::optional<spawn_error> e = failure_of(command(program.path()));
               return e && e->stage() != spawn_stage::identity ? 0 : 3;
           }) == 0);
 }
 
-TEST_CASE("a start that is refused for want of processes is tried again and then an error", "[process]") {
+TEST_CASE("where no clone of ours is let through a child can have other rights all the same", "[process][spawn_fork]") {
+    if (!we_are_root()) return;
+    const for_everybody program("print_identity");
+    CHECK(in_a_fork([&] {
+              if (!filter_system_calls({{SYS_clone, EINVAL, CLONE_PIDFD}, {SYS_clone3, ENOSYS}})) return 1;
+              if (output_of(command(program.path()).user(nobody).group(7).groups(std::vector<gid_t>{8, 9})) !=
+                  "user 65534 65534 65534\ngroup 7 7 7\ngroups 8 9\n")
+                  return 2;
+              const std::optional<spawn_error> e = failure_of(command("/no/such/program").user(nobody));
+              return e && e->stage() == spawn_stage::exec && e->code() == std::errc::no_such_file_or_directory ? 0 : 3;
+          }) == 0);
+}
+
+TEST_CASE("a start that is refused for want of processes is tried again and then an error", "[process][spawn_fork]") {
     CHECK(in_a_fork([&] {
               const auto started = std::chrono::steady_clock::now();
               if (!filter_system_calls({{SYS_clone, EAGAIN}, {SYS_clone3, EAGAIN}})) return 1;

@@ -54,7 +54,7 @@ private:
 } // namespace
 
 TEST_CASE("each of our three streams can be any of the child's whether the others are open or not",
-          "[process][own_descriptors]") {
+          "[process][spawn_fork][own_descriptors]") {
     const temporary_directory directory;
     for (int way = 0; way < 27 * 4; ++way) {
         const std::array<int, 3> from{way % 3, way / 3 % 3, way / 9 % 3};
@@ -89,7 +89,7 @@ TEST_CASE("each of our three streams can be any of the child's whether the other
     }
 }
 
-TEST_CASE("any descriptors can be passed under any numbers", "[process]") {
+TEST_CASE("any descriptors can be passed under any numbers", "[process][spawn_fork]") {
     const nothing_leaks check;
     const temporary_directory directory;
     const speaking_files ours(directory, "file", 8);
@@ -118,7 +118,7 @@ TEST_CASE("any descriptors can be passed under any numbers", "[process]") {
     }
 }
 
-TEST_CASE("descriptors passed in two threads at the same time are never mixed", "[process]") {
+TEST_CASE("descriptors passed in two threads at the same time are never mixed", "[process][spawn_fork]") {
     const nothing_leaks check;
     const temporary_directory directory;
     const auto starts = [](const speaking_files& ours) -> task<bool> {
@@ -145,7 +145,7 @@ TEST_CASE("descriptors passed in two threads at the same time are never mixed", 
     CHECK(good == 2);
 }
 
-TEST_CASE("a number beyond all descriptors is an error and no program runs", "[process]") {
+TEST_CASE("a number beyond all descriptors is an error and no program runs", "[process][spawn_fork]") {
     const nothing_leaks check;
     event_loop loop;
     for (const int number : {INT_MAX, INT_MAX - 1}) {
@@ -158,7 +158,7 @@ TEST_CASE("a number beyond all descriptors is an error and no program runs", "[p
     }
 }
 
-TEST_CASE("merged outputs keep the order of a hundred writes", "[process]") {
+TEST_CASE("merged outputs keep the order of a hundred writes", "[process][spawn_fork]") {
     const nothing_leaks check;
     command c(child("flood"));
     std::string expected;

@@ -39,7 +39,7 @@ unique_fd holding(const temporary_directory& directory, const std::string& text)
 
 // ---- files and text ----
 
-TEST_CASE("what is appended comes behind what is there", "[process]") {
+TEST_CASE("what is appended comes behind what is there", "[process][spawn_fork]") {
     const nothing_leaks check;
     const temporary_directory directory;
     const std::string log = directory.file("log", "before\n");
@@ -55,7 +55,7 @@ TEST_CASE("what is appended comes behind what is there", "[process]") {
     CHECK(content_of(log) == "before\nout\nerr\nout\nerr\n");
 }
 
-TEST_CASE("text is what the child reads and then the end", "[process]") {
+TEST_CASE("text is what the child reads and then the end", "[process][spawn_fork]") {
     const nothing_leaks check;
     CHECK(output_of(command(child("cat")).in(stdio::text("some words\n"))) == "some words\n");
     CHECK(output_of(command(child("cat")).in(stdio::text(""))).empty());
@@ -63,14 +63,14 @@ TEST_CASE("text is what the child reads and then the end", "[process]") {
     CHECK(output_of(command(child("cat")).in(stdio::text(large))) == large);
 }
 
-TEST_CASE("every child of a command reads its text from the beginning", "[process]") {
+TEST_CASE("every child of a command reads its text from the beginning", "[process][spawn_fork]") {
     const command c = command(child("cat")).in(stdio::text("again"));
     for (int i = 0; i < 3; ++i) CHECK(output_of(c) == "again");
 }
 
 // ---- merges ----
 
-TEST_CASE("stderr can go where stdout goes in the order of the writes", "[process]") {
+TEST_CASE("stderr can go where stdout goes in the order of the writes", "[process][spawn_fork]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
         async_process p(command(child("shout")).err(stdio::to_out));
@@ -86,7 +86,7 @@ TEST_CASE("stderr can go where stdout goes in the order of the writes", "[proces
     run_in_time(talk());
 }
 
-TEST_CASE("a merge follows the other stream wherever it goes", "[process]") {
+TEST_CASE("a merge follows the other stream wherever it goes", "[process][spawn_fork]") {
     const temporary_directory directory;
     const std::string log = directory / "log";
     output_of(command(child("shout")).out(stdio::file(log)).err(stdio::to_out));
@@ -106,7 +106,7 @@ TEST_CASE("a merge follows the other stream wherever it goes", "[process]") {
     CHECK(std::string(text, static_cast<std::size_t>(size)) == "out\nerr\n");
 }
 
-TEST_CASE("a stream that cannot be what it is told to be is refused where that is said", "[process]") {
+TEST_CASE("a stream that cannot be what it is told to be is refused where that is said", "[process][spawn_fork]") {
     command c("x");
     CHECK_THROWS_AS(c.in(stdio::to_out), std::invalid_argument);
     CHECK_THROWS_AS(c.in(stdio::append("file")), std::invalid_argument);
@@ -120,7 +120,7 @@ TEST_CASE("a stream that cannot be what it is told to be is refused where that i
 
 // ---- descriptors of ours ----
 
-TEST_CASE("a descriptor that is lent stays open and as it was", "[process]") {
+TEST_CASE("a descriptor that is lent stays open and as it was", "[process][spawn_fork]") {
     const nothing_leaks check;
     const temporary_directory directory;
     const unique_fd in = holding(directory, "lent");
@@ -136,7 +136,7 @@ TEST_CASE("a descriptor that is lent stays open and as it was", "[process]") {
     CHECK(content_of(directory / "out") == "lentlent");
 }
 
-TEST_CASE("a descriptor that is given away is closed with the last command that holds it", "[process]") {
+TEST_CASE("a descriptor that is given away is closed with the last command that holds it", "[process][spawn_fork]") {
     const nothing_leaks check;
     platform::pipe_ends ends = platform::make_pipe();
     {
@@ -151,7 +151,7 @@ TEST_CASE("a descriptor that is given away is closed with the last command that 
     CHECK(::read(ends.read.get(), &byte, 1) == 0); // nobody holds the other end any more
 }
 
-TEST_CASE("one descriptor can be several streams", "[process]") {
+TEST_CASE("one descriptor can be several streams", "[process][spawn_fork]") {
     const temporary_directory directory;
     const unique_fd log = open_file(directory.file("log", ""), O_RDWR);
     output_of(command(child("shout")).out(stdio::fd(log.get())).err(stdio::fd(log.get())));
@@ -161,7 +161,7 @@ TEST_CASE("one descriptor can be several streams", "[process]") {
     CHECK(content_of(directory / "log").starts_with("out\nerr\n"));
 }
 
-TEST_CASE("our own three streams can be given in any order", "[process][own_descriptors]") {
+TEST_CASE("our own three streams can be given in any order", "[process][spawn_fork][own_descriptors]") {
     const temporary_directory directory;
     std::array<int, 3> order{0, 1, 2};
     do {
@@ -195,7 +195,7 @@ TEST_CASE("our own three streams can be given in any order", "[process][own_desc
     } while (std::next_permutation(order.begin(), order.end()));
 }
 
-TEST_CASE("a descriptor that is not open is named before anything starts", "[process]") {
+TEST_CASE("a descriptor that is not open is named before anything starts", "[process][spawn_fork]") {
     const nothing_leaks check;
     event_loop loop;
     const int closed = unique_fd(::dup(2)).get();
@@ -219,7 +219,7 @@ TEST_CASE("a descriptor that is not open is named before anything starts", "[pro
 
 // ---- descriptors above 2 ----
 
-TEST_CASE("a child has what it was passed and nothing else", "[process]") {
+TEST_CASE("a child has what it was passed and nothing else", "[process][spawn_fork]") {
     const nothing_leaks check;
     const temporary_directory directory;
     const unique_fd three = holding(directory, "three");
@@ -234,7 +234,7 @@ TEST_CASE("a child has what it was passed and nothing else", "[process]") {
     CHECK(::fcntl(three.get(), F_GETFD) == FD_CLOEXEC); // ours are as they were
 }
 
-TEST_CASE("passed descriptors may change places", "[process]") {
+TEST_CASE("passed descriptors may change places", "[process][spawn_fork]") {
     const nothing_leaks check;
     const temporary_directory directory;
     unique_fd a = holding(directory, "a");
@@ -255,14 +255,14 @@ TEST_CASE("passed descriptors may change places", "[process]") {
     } while (std::next_permutation(targets.begin(), targets.end()));
 }
 
-TEST_CASE("one descriptor can be passed under many numbers and a stream of ours under one", "[process]") {
+TEST_CASE("one descriptor can be passed under many numbers and a stream of ours under one", "[process][spawn_fork]") {
     const temporary_directory directory;
     const unique_fd file = holding(directory, "x");
     CHECK(output_of(command(child("list_fds")).pass_fd(5, file.get()).pass_fd(4, file.get()).pass_fd(40, 2)) ==
           "0\n1\n2\n4\n5\n40\n");
 }
 
-TEST_CASE("the last word on a number counts and an owned descriptor goes with its command", "[process]") {
+TEST_CASE("the last word on a number counts and an owned descriptor goes with its command", "[process][spawn_fork]") {
     const nothing_leaks check;
     const temporary_directory directory;
     const unique_fd first = holding(directory, "first");
@@ -271,7 +271,7 @@ TEST_CASE("the last word on a number counts and an owned descriptor goes with it
     CHECK(output_of(c) == "7 second\n");
 }
 
-TEST_CASE("a passed descriptor does not collide with a pipe of ours that has its number", "[process]") {
+TEST_CASE("a passed descriptor does not collide with a pipe of ours that has its number", "[process][spawn_fork]") {
     const temporary_directory directory;
     const unique_fd file = holding(directory, "x");
     for (int number = 3; number < 20; ++number) {
@@ -282,7 +282,7 @@ TEST_CASE("a passed descriptor does not collide with a pipe of ours that has its
     }
 }
 
-TEST_CASE("a number that cannot be passed is refused where it is given", "[process]") {
+TEST_CASE("a number that cannot be passed is refused where it is given", "[process][spawn_fork]") {
     command c("x");
     for (const int number : {-1, 0, 1, 2}) CHECK_THROWS_AS(c.pass_fd(number, 5), std::invalid_argument);
     CHECK_THROWS_AS(c.pass_fd(3, -1), std::invalid_argument);

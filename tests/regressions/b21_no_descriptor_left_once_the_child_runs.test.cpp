@@ -7,7 +7,7 @@
 // Root cause: something was acquired behind the point of no return: pidfd_open after the spawn said EMFILE.
 // Reports: oven-sh/bun PR #35924; cpython #151179, #151186 (pidfd leaked).
 // Why not here: pipes, memory and the state come first, and the pidfd comes with the clone itself (CLONE_PIDFD). Where
-// posix_spawn serves, a pidfd that cannot be had is done without (spawn_by_posix_spawn). "It failed" means "none ran".
+// posix_spawn serves, a pidfd that cannot be had is done without (spawn_by). "It failed" means "none ran".
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -42,7 +42,7 @@ void leave(int count) {
 } // namespace
 
 // Seen to fail: spawn_by_clone copying the pidfd behind the clone and giving up with EMFILE where it could not: a child
-// was left, 5 == 0. And, with COPROC_SPAWN=posix_spawn, spawn_by_posix_spawn giving up without a pidfd: more programs
+// was left, 5 == 0. And, with COPROC_SPAWN=posix_spawn, spawn_by giving up without a pidfd: more programs
 // ran than starts had worked, 2 == 0.
 TEST_CASE("a start that fails for want of descriptors has run nothing", "[regression][process][own_descriptors]") {
     const temporary_directory directory;

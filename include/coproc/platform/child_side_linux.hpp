@@ -185,9 +185,9 @@ COPROC_CHILD_SIDE inline void child_main(void* argument) noexcept {
         static_cast<void>(failed(slot, spawn_stage::fork, take_descriptors(slot)) ||
                           failed(slot, spawn_stage::fork, reset_dispositions(plan.inherit_signals)) ||
                           failed(slot, spawn_stage::session, take_session(plan.session)) ||
+                          failed(slot, spawn_stage::redirect, place_descriptors(plan, slot.highest)) ||
                           failed(slot, spawn_stage::identity, take_identity(plan.as)) ||
                           failed(slot, spawn_stage::cwd, enter_directory(plan.cwd)) ||
-                          failed(slot, spawn_stage::redirect, place_descriptors(plan, slot.highest)) ||
                           failed(slot, spawn_stage::exec, execute(slot)));
     }
     leave();

@@ -15,7 +15,7 @@
 #include "spawn_linux.hpp"
 #else
 #include "launch_bsd.hpp"
-#include "spawn_posix.hpp"
+#include "spawn_bsd.hpp"
 #endif
 
 namespace coproc::platform {

@@ -17,7 +17,8 @@
 // posix_spawn serves.
 //
 // A child that gives up rights gets a copy of our memory instead (no CLONE_VM): a process that others may trace or
-// signal must not be inside a privileged one. Only the slot is shared with it.
+// signal must not be inside a privileged one. Only the slot is shared with it. That is also the way of whatever
+// posix_spawn cannot do; and where it is refused, too, there is fork.
 
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -41,13 +42,14 @@
 #include "child_side_linux.hpp"
 #include "pipe.hpp"
 #include "raw_linux.hpp"
+#include "spawn_fork.hpp"
 #include "spawn_plan.hpp"
 #include "spawn_posix.hpp"
 
 namespace coproc::platform {
 namespace detail {
 
-enum class spawn_method : int { undecided, clone3, clone, posix_spawn };
+enum class spawn_method : int { undecided, clone3, clone, posix_spawn, fork };
 enum class memory { shared, copied };
 
 // Runs child_main(slot) on that stack; the kernel clears `left`, if there is one, when the child has left our memory.
@@ -136,9 +138,8 @@ inline bool shares_memory(spawn_method method, bool& refused) noexcept {
 }
 
 inline spawn_method find_method() noexcept {
-    const char* asked = std::getenv("COPROC_SPAWN"); // NOLINT(concurrency-mt-unsafe)
-    if (!raw::available || (asked != nullptr && std::string_view(asked) == "posix_spawn"))
-        return spawn_method::posix_spawn;
+    if (is_asked_for("fork")) return spawn_method::fork;
+    if (!raw::available || is_asked_for("posix_spawn")) return spawn_method::posix_spawn;
     bool refused = false;
     if (shares_memory(spawn_method::clone3, refused)) return spawn_method::clone3;
     if (refused && shares_memory(spawn_method::clone, refused)) return spawn_method::clone;
@@ -155,11 +156,12 @@ inline spawn_method method() noexcept {
     return now;
 }
 
-inline spawn_outcome spawn_by_posix_spawn(const spawn_plan& plan, child& started) noexcept {
+// By libc. The program runs: from here nothing may fail. A child without a pidfd is reaped by its pid, now and then.
+inline spawn_outcome spawn_by(spawn_outcome (*way)(const spawn_plan&, pid_t&) noexcept, const spawn_plan& plan,
+                              child& started) noexcept {
     pid_t pid = -1;
-    const spawn_outcome outcome = posix_spawn(plan, pid);
+    const spawn_outcome outcome = way(plan, pid);
     if (outcome.error != 0) return outcome;
-    // The program runs: from here nothing may fail. A child without a pidfd is reaped by its pid, now and then.
     started = child(pid, above_stdio(unique_fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0U)))));
     return {};
 }
@@ -191,8 +193,7 @@ inline spawn_outcome spawn_by_clone(spawn_method how, memory of_child, child_slo
 }
 
 // In memory of its own, but for a page that both see.
-inline spawn_outcome spawn_with_other_rights(const spawn_plan& plan, child& started) noexcept {
-    if (!raw::available) return {spawn_stage::identity, ENOTSUP};
+inline spawn_outcome spawn_in_a_copy(const spawn_plan& plan, child& started) noexcept {
     void* const page = ::mmap(nullptr, sizeof(child_slot), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (page == MAP_FAILED) return {spawn_stage::fork, errno};
     auto& slot = *new (page) child_slot{&plan, 0, {}, false};
@@ -201,21 +202,37 @@ inline spawn_outcome spawn_with_other_rights(const spawn_plan& plan, child& star
     return outcome;
 }
 
+inline bool is_refused(const spawn_outcome& outcome) noexcept {
+    return outcome.stage == spawn_stage::fork && is_refusal(outcome.error);
+}
+
+// Whatever the plan says, sharing no memory.
+inline spawn_outcome spawn_apart(const spawn_plan& plan, child& started) noexcept {
+    if (posix_spawn_can(plan)) return spawn_by(&posix_spawn, plan, started);
+    if (raw::available) {
+        const spawn_outcome outcome = spawn_in_a_copy(plan, started);
+        if (!is_refused(outcome)) return outcome;
+    }
+    return spawn_by(&spawn_by_fork, plan, started);
+}
+
 } // namespace detail
 
 /// Starts what the plan says and waits until the program runs. On failure no program has run and nothing is left.
 ///
-/// The environment variable COPROC_SPAWN=posix_spawn, looked at once, avoids clone.
+/// The environment variable COPROC_SPAWN, looked at once, avoids clone where it says posix_spawn, and all else where it
+/// says fork.
 [[nodiscard]] inline spawn_outcome spawn(const spawn_plan& plan, child& started) noexcept {
-    if (plan.as != nullptr) return detail::spawn_with_other_rights(plan, started);
     const detail::spawn_method how = detail::method();
-    if (how == detail::spawn_method::clone3 || how == detail::spawn_method::clone) {
+    if (how == detail::spawn_method::fork) return detail::spawn_by(&detail::spawn_by_fork, plan, started);
+    const bool may_share = plan.as == nullptr;
+    if (may_share && (how == detail::spawn_method::clone3 || how == detail::spawn_method::clone)) {
         detail::child_slot slot{&plan, 0, {}, false};
         const spawn_outcome outcome = detail::spawn_by_clone(how, detail::memory::shared, slot, started);
-        if (outcome.stage != spawn_stage::fork || !detail::is_refusal(outcome.error)) return outcome;
+        if (!detail::is_refused(outcome)) return outcome;
         // This process has confined itself (seccomp) since the way was chosen.
     }
-    return detail::spawn_by_posix_spawn(plan, started);
+    return detail::spawn_apart(plan, started);
 }
 
 } // namespace coproc::platform

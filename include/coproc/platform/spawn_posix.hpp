@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // Starting a child by posix_spawn(3): the way of macOS and the BSDs, and on Linux the one that is left where clone is
-// refused.
+// refused. What it cannot do is for fork.
 
 #include <fcntl.h>
 #include <signal.h>
@@ -15,12 +15,7 @@
 
 #include "spawn_plan.hpp"
 
-#if !defined(__linux__)
-#include "child_bsd.hpp"
-#endif
-
-namespace coproc::platform {
-namespace detail {
+namespace coproc::platform::detail {
 
 // The two objects of <spawn.h>, destroyed on every path.
 struct spawn_settings {
@@ -56,6 +51,10 @@ constexpr short begin_session = POSIX_SPAWN_SETSID;
 #else
 constexpr short begin_session = 0;
 #endif
+
+inline bool posix_spawn_can(const spawn_plan& plan) noexcept {
+    return plan.as == nullptr && (!plan.session.is_new || begin_session != 0);
+}
 
 inline short flags_for(const spawn_plan& plan) noexcept {
     int flags = plan.inherit_signals ? 0 : POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
@@ -128,7 +127,6 @@ inline spawn_stage stage_of_failure(const spawn_plan& plan, int error) noexcept 
 }
 
 inline spawn_outcome posix_spawn(const spawn_plan& plan, pid_t& pid) noexcept {
-    if (plan.session.is_new && begin_session == 0) return {spawn_stage::session, ENOTSUP};
     spawn_settings s;
     set_attributes(s, plan);
     if (plan.cwd != nullptr) {
@@ -143,18 +141,4 @@ inline spawn_outcome posix_spawn(const spawn_plan& plan, pid_t& pid) noexcept {
     return {stage_of_failure(plan, error), error};
 }
 
-} // namespace detail
-
-#if !defined(__linux__)
-
-[[nodiscard]] inline spawn_outcome spawn(const spawn_plan& plan, child& started) noexcept {
-    if (plan.as != nullptr) return {spawn_stage::identity, ENOTSUP}; // posix_spawn cannot
-    pid_t pid = -1;
-    const spawn_outcome outcome = detail::posix_spawn(plan, pid);
-    if (outcome.error == 0) started = child(pid);
-    return outcome;
-}
-
-#endif
-
-} // namespace coproc::platform
+} // namespace coproc::platform::detail

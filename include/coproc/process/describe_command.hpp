@@ -19,6 +19,7 @@
 #include "command.hpp"
 #include "environment_block.hpp"
 #include "secret.hpp"
+#include "session.hpp"
 #include "stdio.hpp"
 #include "words.hpp"
 
@@ -85,6 +86,12 @@ inline void describe_identity(const command::identity_change& as, fact_list& fac
     facts.add({"groups", groups.empty() ? " none" : groups});
 }
 
+inline void describe_session(const session_choice& session, fact_list& facts) {
+    if (session.plan().is_new) return facts.add({"new session"});
+    if (session.has_own_group()) return facts.add({"new process group"});
+    if (session.plan().group > 0) facts.add({"process group ", std::to_string(session.plan().group)});
+}
+
 /// All of it; `unset` is what a stream is that the command says nothing of. What a command can say anew belongs here.
 [[nodiscard]] inline std::string describe_extras(const command& c, const stdio& unset) {
     fact_list facts;
@@ -100,6 +107,7 @@ inline void describe_identity(const command::identity_change& as, fact_list& fac
         facts.add({"fd ", std::to_string(number), " from ", std::to_string(fd.get())});
     }
     describe_identity(c.identity(), facts);
+    describe_session(c.session(), facts);
     if (c.inherits_signals()) facts.add({"signals inherited"});
     return facts.text();
 }

@@ -13,11 +13,9 @@
 #include <array>
 #include <cerrno>
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <utility>
 #include <vector>
 
 #include "../core/concat.hpp"
@@ -34,20 +32,25 @@ namespace coproc {
 
 /// A child as it would begin. Its members hold what is secret as it is; `to_string()` does not.
 struct start_plan {
+    command what;                         ///< with all that it says
     std::string file;                     ///< what would be executed, found as a start finds it
     std::vector<std::string> argv;        ///< the first is the program's own name
     std::vector<std::string> environment; ///< all of it, each `key=value`
     std::string cwd;                      ///< the directory it would be in, absolute
-    std::array<stdio, 3> streams{stdio::inherit, stdio::inherit, stdio::inherit}; ///< stdin, stdout, stderr
-    std::vector<std::pair<int, int>> passed_fds; ///< the child's number and that of ours
-    command::identity_change identity;           ///< what is not said stays as it is here
-    bool inherits_signals = false;
+    std::array<stdio, 3> streams;         ///< stdin, stdout, stderr
+
+    start_plan(const command& c, const stdio& unset) : what(c), streams{of(0, unset), of(1, unset), of(2, unset)} {}
 
     /// One line: the command, and between brackets what else it says.
     [[nodiscard]] const std::string& to_string() const noexcept { return shown_; }
 
 private:
     friend start_plan dry_run(const command&, const stdio&);
+
+    [[nodiscard]] stdio of(std::size_t number, const stdio& unset) const {
+        return what.stdio_of(number).value_or(unset);
+    }
+
     std::string shown_;
 };
 
@@ -99,18 +102,11 @@ inline void require_program(const command& c, const char* file) {
     detail::require_directory(c);
     detail::require_program(c, file.name());
 
-    start_plan plan;
+    start_plan plan(c, unset);
     plan.file = file.name();
     plan.argv = detail::strings_of(detail::argument_vector(c).get());
     plan.environment = detail::strings_of(detail::environment_block(c).get());
     plan.cwd = detail::absolute(c.cwd());
-    for (std::size_t number = 0; number < plan.streams.size(); ++number) {
-        const std::optional<stdio>& said = c.stdio_of(number);
-        plan.streams[number] = said ? *said : unset;
-    }
-    for (const auto& [number, fd] : c.passed_fds()) plan.passed_fds.emplace_back(number, fd.get());
-    plan.identity = c.identity();
-    plan.inherits_signals = c.inherits_signals();
     plan.shown_ = detail::on_one_line(detail::concat(
         {c.to_string(), "  (file ", shell_quoted(plan.file), ", ", detail::describe_extras(c, unset), ")"}));
     return plan;

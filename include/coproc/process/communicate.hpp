@@ -17,7 +17,6 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
-#include <variant>
 
 #include "../core/error.hpp"
 #include "../core/scope_guard.hpp"

@@ -49,4 +49,5 @@
 #include "coproc/process/start.hpp"
 #include "coproc/process/stdio.hpp"
 #include "coproc/process/streams.hpp"
+#include "coproc/process/terminal.hpp"
 #include "coproc/process/with_process.hpp"

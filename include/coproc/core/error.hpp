@@ -126,6 +126,7 @@ enum class spawn_stage {
     redirect, ///< opening or placing the descriptor of a stream
     cwd,      ///< changing to the child's working directory
     session,  ///< taking a session or a process group
+    terminal, ///< making a terminal or taking it as the controlling one
     identity, ///< taking another user, group or list of groups
     fork,     ///< creating the process
     exec,     ///< finding or executing the program

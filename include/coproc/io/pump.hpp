@@ -103,7 +103,7 @@ private:
     group_stay from_stay_;
     group_stay to_stay_;
     std::uint64_t moved_ = 0;
-    bool kernel_can_ = true; // until it has refused
+    bool kernel_can_ = !to_.terminal_; // until it has refused; what is typed last on a terminal has to be known
 };
 
 } // namespace detail

@@ -35,6 +35,7 @@
 #include "../core/unique_fd.hpp"
 #include "../loop/event_loop.hpp"
 #include "../platform/pipe.hpp"
+#include "../platform/pty.hpp"
 #include "capture.hpp"
 #include "read_buffer.hpp"
 #include "stream_group.hpp"
@@ -179,6 +180,8 @@ public:
     void trim() noexcept { buffer_.keep(kept_, true); }
     /// Has a descriptor: the end was not reached, nor was it closed.
     [[nodiscard]] bool is_open() const noexcept { return static_cast<bool>(fd_); }
+    /// Belongs to the stream; -1 if it has none.
+    [[nodiscard]] int native_handle() const noexcept { return fd_.get(); }
     [[nodiscard]] event_loop& loop() const noexcept { return loop_; }
     void join(stream_group& group, stream_name name = {}) noexcept {
         group_ = &group;
@@ -261,7 +264,7 @@ private:
             if (got < into.size() && !hangup_) readable_ = false;
             return got;
         }
-        if (n == 0) {
+        if (n == 0 || platform::says_end(fd_.get())) {
             buffer_.end();
             release_descriptor(); // nothing more will come of it; it may be one of many
         } else if (errno == EAGAIN) {

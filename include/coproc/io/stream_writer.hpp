@@ -13,6 +13,7 @@
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -25,6 +26,7 @@
 #include "../core/unique_fd.hpp"
 #include "../loop/event_loop.hpp"
 #include "../platform/pipe.hpp"
+#include "../platform/pty.hpp"
 #include "../platform/sigpipe.hpp"
 #include "stream_group.hpp"
 #include "stream_name.hpp"
@@ -99,6 +101,10 @@ public:
 
     /// No more writes; the descriptor goes when what is buffered has been written, or could not be. A `write_all` that
     /// waits ends with operation_canceled: its bytes are the caller's and were never buffered. Idempotent.
+    ///
+    /// To a terminal's reader a closed descriptor says nothing, so there the end is typed: the end-of-file character,
+    /// twice if what was written last does not end a line. As with a human, that is the end for whoever reads lines
+    /// just then. A child that takes each byte as it comes (raw) is told nothing: write what it takes for the end.
     void close() noexcept {
         closing_ = true;
         end_current();
@@ -133,10 +139,16 @@ public:
         error_ = {};
         written_ = accepted_ = 0;
         writable_ = true;
-        closing_ = bulk_ = false;
+        closing_ = bulk_ = terminal_ = false;
+        last_byte_ = '\n';
+        end_.reset();
     }
+    /// What was opened is the master of a terminal.
+    void types_on_terminal() noexcept { terminal_ = true; }
     /// Has a descriptor.
     [[nodiscard]] bool is_open() const noexcept { return static_cast<bool>(fd_); }
+    /// Belongs to the stream; -1 if it has none.
+    [[nodiscard]] int native_handle() const noexcept { return fd_.get(); }
     [[nodiscard]] event_loop& loop() const noexcept { return loop_; }
     void join(stream_group& group, stream_name name = {}) noexcept {
         group_ = &group;
@@ -180,8 +192,9 @@ private:
 
     // ---- into the kernel ----
 
-    void on_event(platform::readiness) noexcept override {
+    void on_event(platform::readiness what) noexcept override {
         writable_ = true;
+        if (terminal_ && what.hangup) hang_up();
         advance();
     }
 
@@ -196,17 +209,20 @@ private:
     // No more than a usual pipe holds at a time: while the kernel copies, the pipe is locked and the child stands, so
     // the two would take turns (two thirds of the rate).
     void write_once(std::string_view& bytes) noexcept {
+        if (terminal_ && platform::has_hung_up(fd_.get())) return hang_up();
         const std::string_view piece = bytes.substr(0, platform::usual_pipe_size);
         const ssize_t n = platform::write_without_sigpipe(fd_.get(), piece.data(), piece.size());
         if (n >= 0) {
             const auto written = static_cast<std::size_t>(n);
             bytes.remove_prefix(written);
             written_ += written;
+            if (written != 0) last_byte_ = piece[written - 1];
             // A partial write has filled the pipe, and the next room is a new event: no need to be told EAGAIN.
             if (written < piece.size() && watched_ != 0) writable_ = false;
         } else if (errno == EAGAIN) {
             writable_ = false;
-        } else if (errno == ECONNRESET) { // a socket whose other end has gone and left bytes unread
+        } else if (errno == ECONNRESET || (terminal_ && errno == EIO)) {
+            // A socket whose other end has gone and left bytes unread; a terminal on other systems than Linux.
             fail(std::make_error_code(std::errc::broken_pipe));
         } else if (errno != EINTR) {
             fail(platform::last_error());
@@ -240,9 +256,28 @@ private:
             if (buffer_.empty()) push_and_count(current_->rest);
             if ((buffer_.empty() && current_->rest.empty()) || error_) loop_.schedule(*current_);
         }
-        if (closing_ && buffer_.empty()) release_descriptor();
+        if (closing_ && buffer_.empty() && end_is_typed()) release_descriptor();
         if (buffer_.size() <= low_water_) wake_all(drainers_);
         if (!fd_) wake_all(closers_);
+    }
+
+    // ---- to a terminal ----
+
+    // Nobody has it open on the other side. The kernel would take bytes for whoever opens it next, and then make us
+    // wait; to the caller it is as a pipe that nobody reads.
+    void hang_up() noexcept {
+        terminal_ = false; // there is nobody to be told the end
+        if (!closing_ || !buffer_.empty()) fail(std::make_error_code(std::errc::broken_pipe));
+    }
+
+    // True once nothing is left to be said before the descriptor is closed.
+    [[nodiscard]] bool end_is_typed() noexcept {
+        if (!terminal_ || !fd_) return true;
+        if (!end_) end_ = platform::end_of_input(fd_.get(), last_byte_);
+        std::string_view rest(end_->bytes, end_->count);
+        push(rest);
+        end_->count = rest.size();
+        return rest.empty() || !terminal_;
     }
 
     void end_current() noexcept {
@@ -298,6 +333,9 @@ private:
     bool writable_ = true; // a write may find room
     bool closing_ = true;
     bool bulk_ = false; // a larger pipe was asked for
+    bool terminal_ = false;
+    char last_byte_ = '\n';
+    std::optional<platform::typed_end> end_; // what is left to be typed of it, once that has begun
 };
 
 class stream_writer::write_awaiter : parked_write {

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 
 #include <cstddef>
@@ -112,6 +113,10 @@ COPROC_CHILD_SIDE inline long take_session(const session_plan& session) noexcept
     return session.group == session_plan::ours ? 0 : -raw::call(SYS_setpgid, 0, session.group);
 }
 
+COPROC_CHILD_SIDE inline long take_terminal(int fd) noexcept {
+    return fd < 0 ? 0 : -raw::call(SYS_ioctl, fd, TIOCSCTTY, 0);
+}
+
 // Libc's functions of these names would change every thread of the parent. The user last: it takes the right to do the
 // others.
 COPROC_CHILD_SIDE inline long take_identity(const identity* as) noexcept {
@@ -185,6 +190,7 @@ COPROC_CHILD_SIDE inline void child_main(void* argument) noexcept {
         static_cast<void>(failed(slot, spawn_stage::fork, take_descriptors(slot)) ||
                           failed(slot, spawn_stage::fork, reset_dispositions(plan.inherit_signals)) ||
                           failed(slot, spawn_stage::session, take_session(plan.session)) ||
+                          failed(slot, spawn_stage::terminal, take_terminal(plan.terminal)) ||
                           failed(slot, spawn_stage::redirect, place_descriptors(plan, slot.highest)) ||
                           failed(slot, spawn_stage::identity, take_identity(plan.as)) ||
                           failed(slot, spawn_stage::cwd, enter_directory(plan.cwd)) ||

@@ -20,6 +20,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -66,6 +67,8 @@ inline int take_session(const session_plan& session) noexcept {
     if (session.is_new) return error_of(::setsid());
     return session.group == session_plan::ours ? 0 : error_of(::setpgid(0, session.group));
 }
+
+inline int take_terminal(int fd) noexcept { return fd < 0 ? 0 : error_of(::ioctl(fd, TIOCSCTTY, 0)); }
 
 // No source is a target, so none is overwritten before it is copied. A copy is not close-on-exec.
 inline int place_descriptors(const spawn_plan& plan) noexcept {
@@ -159,6 +162,7 @@ inline bool failed(spawn_outcome& outcome, spawn_stage stage, int error) noexcep
     spawn_outcome outcome;
     static_cast<void>(failed(outcome, spawn_stage::fork, reset_dispositions(plan.inherit_signals)) ||
                       failed(outcome, spawn_stage::session, take_session(plan.session)) ||
+                      failed(outcome, spawn_stage::terminal, take_terminal(plan.terminal)) ||
                       failed(outcome, spawn_stage::redirect, place_descriptors(plan)) ||
                       failed(outcome, spawn_stage::redirect, close_the_rest(plan, report, highest)) ||
                       failed(outcome, spawn_stage::identity, take_identity(plan.as)) ||

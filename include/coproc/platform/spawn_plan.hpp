@@ -45,6 +45,7 @@ struct spawn_plan {
     const passed_fd* passed = nullptr; ///< in rising order of their targets
     std::size_t passed_count = 0;
     session_plan session;
+    int terminal = -1; ///< one of the descriptors in `stdio`: to be the controlling terminal of the new session
     const identity* as = nullptr; ///< null: ours
     bool inherit_signals = false; ///< else none is blocked and none ignored
 };

@@ -10,6 +10,7 @@
 //     exit_status status = co_await sort.wait();
 
 #include <chrono>
+#include <concepts>
 #include <csignal>
 #include <memory>
 #include <optional>
@@ -89,7 +90,8 @@ public:
     /// Completes when all of `bytes`, which must live until then, are in the pipe. Throws stream_error: EPIPE when the
     /// child does not read any more. SIGPIPE never reaches the host.
     [[nodiscard]] auto write_stdin(std::string_view bytes) { return in().write_all(bytes); }
-    /// The child reads the end of its stdin, after what `in().write()` has buffered. Idempotent.
+    /// The child reads the end of its stdin, after what `in().write()` has buffered. Idempotent. A terminal is open in
+    /// both directions or none, so the end is typed on it: `stream_writer::close`.
     void close_stdin() { in().close(); }
     /// The same for stdin and for all that it reads from 3 on, of what is piped.
     void close_inputs() {
@@ -122,6 +124,28 @@ public:
     [[nodiscard]] task<result> execute(std::chrono::duration<Rep, Period> timeout, std::string input = {}) {
         const auto length = to_clock_duration(timeout);
         return detail::communicate(state(), std::move(input), {length, deadline_after(length)});
+    }
+
+    // ---- terminal ----
+
+    [[nodiscard]] bool has_terminal() const { return state().has_terminal(); }
+    /// Tells the child, whose foreground group is sent SIGWINCH if that is a change. False if our ends of the terminal
+    /// are closed. Throws std::invalid_argument for less than 1 or more than 65535; usage_error where the command has
+    /// no terminal.
+    template <std::integral Rows, std::integral Cols>
+    bool resize(Rows rows, Cols cols) {
+        const unsigned short r = terminal::checked(rows, "rows");
+        const unsigned short c = terminal::checked(cols, "columns");
+        const int fd = on_terminal().terminal();
+        return fd >= 0 && platform::set_window_size(fd, r, c);
+    }
+    /// As the child sees it, who may change it as well. Nothing if our ends of it are closed.
+    [[nodiscard]] std::optional<window_size> terminal_size() const {
+        unsigned short rows = 0;
+        unsigned short cols = 0;
+        const int fd = on_terminal().terminal();
+        if (fd < 0 || !platform::get_window_size(fd, rows, cols)) return std::nullopt;
+        return window_size{rows, cols};
     }
 
     // ---- waiting and stopping ----
@@ -215,10 +239,21 @@ private:
         if (!state_) throw usage_error("an async_process that was moved from was used");
         return *state_;
     }
+    [[nodiscard]] detail::process_state& on_terminal() const {
+        detail::process_state& s = state();
+        if (s.has_terminal()) return s;
+        throw usage_error(detail::concat({s.program(), " has no terminal: say pty()"}));
+    }
     [[nodiscard]] detail::process_state& piped(std::size_t number) const {
         detail::process_state& s = state();
         if (s.piped[number]) return s;
         std::string message = detail::stdio_names[number];
+        if (number == 2 && s.on_terminal[2] && s.on_terminal[1]) {
+            throw usage_error(
+                message.append(" of ")
+                    .append(s.program())
+                    .append(" is its terminal, which out() reads: say .err(stdio::pipe) to have it apart"));
+        }
         throw usage_error(
             message.append(" of ").append(s.program()).append(" is not piped: say stdio::pipe, or nothing"));
     }

@@ -27,6 +27,7 @@
 #include "../platform/pipe.hpp"
 #include "../platform/socket_pair.hpp"
 #include "../platform/spawn_plan.hpp"
+#include "child_terminal.hpp"
 #include "command.hpp"
 
 namespace coproc::detail {
@@ -155,9 +156,11 @@ class stdio_setup {
 public:
     stdio_setup(const command& c, const stdio& unset) {
         require_open(c);
+        terminal_ = child_terminal(c);
         for (std::size_t number = 0; number < 3; ++number) {
             const std::optional<stdio>& said = c.stdio_of(number);
-            ends_[number] = open_stream(c, child_fd(number), said ? *said : unset);
+            if (is_terminal(c, number)) ends_[number] = {terminal_.take_ours(number), {}, terminal_.source()};
+            else ends_[number] = open_stream(c, child_fd(number), said ? *said : unset);
         }
         merge(c, 1, 2, stdio::to_err);
         merge(c, 2, 1, stdio::to_out);
@@ -170,6 +173,8 @@ public:
     }
     /// Our end of a pipe; empty if it is none.
     [[nodiscard]] unique_fd take_ours(std::size_t number) noexcept { return std::move(ends_[number].ours); }
+    /// The source of those that are the terminal; -1: none.
+    [[nodiscard]] int terminal() const noexcept { return terminal_.source(); }
 
 private:
     void merge(const command& c, std::size_t from, std::size_t into, stdio::kind how) {
@@ -179,6 +184,7 @@ private:
         else ends_[from] = borrow(c, child_fd(from), static_cast<int>(into)); // the other one is inherited
     }
 
+    child_terminal terminal_;
     std::array<stream_ends, 3> ends_;
 };
 
@@ -253,6 +259,7 @@ public:
 
     void describe(platform::spawn_plan& plan) const noexcept {
         for (std::size_t number = 0; number < 3; ++number) plan.stdio[number] = streams_.source(number);
+        plan.terminal = streams_.terminal();
         plan.passed = passed_.data();
         plan.passed_count = passed_.size();
     }

@@ -29,6 +29,7 @@
 #include "secret.hpp"
 #include "session.hpp"
 #include "stdio.hpp"
+#include "terminal.hpp"
 #include "words.hpp"
 
 namespace coproc {
@@ -218,6 +219,28 @@ public:
         return *this;
     }
 
+    // ---- terminal ----
+
+    /// A pseudo-terminal of this size is the child's stdin, stdout and stderr, as far as the command says nothing else
+    /// of them, and the controlling terminal of a session of its own. `in()` types on it, `out()` reads what it shows;
+    /// there is no `err()`. Lines of it end with `\r\n`.
+    ///
+    /// It ends, for whoever reads it, when the child and whoever has it from the child have closed it; nothing that was
+    /// written before is lost. When our ends are closed, at the latest when the async_process is destroyed, the
+    /// terminal hangs up: the child is sent SIGHUP.
+    ///
+    /// Throws std::invalid_argument for less than 1 or more than 65535, and for a child that joins a group of ours.
+    template <std::integral Rows = int, std::integral Cols = int>
+    command& pty(Rows rows = terminal::usual_rows, Cols cols = terminal::usual_cols) {
+        return pty(terminal(rows, cols));
+    }
+    /// The same, with its modes.
+    command& pty(const terminal& what) {
+        session_.begin_session();
+        terminal_ = what;
+        return *this;
+    }
+
     // ---- signals ----
 
     /// The child begins as exec(2) would have it: what we block is blocked and what we ignore is ignored, as with
@@ -299,6 +322,7 @@ public:
     [[nodiscard]] const std::vector<std::pair<int, numbered_stdio>>& more_stdio() const noexcept { return more_stdio_; }
     [[nodiscard]] const identity_change& identity() const noexcept { return identity_; }
     [[nodiscard]] const detail::session_choice& session() const noexcept { return session_; }
+    [[nodiscard]] const std::optional<terminal>& on_terminal() const noexcept { return terminal_; }
     [[nodiscard]] bool inherits_signals() const noexcept { return inherit_signals_; }
     [[nodiscard]] const destroy& on_destroy() const noexcept { return on_destroy_; }
     [[nodiscard]] const detail::run_rules& rules() const noexcept { return rules_ ? *rules_ : detail::usual_rules(); }
@@ -427,6 +451,7 @@ private:
     identity_change identity_;
     std::shared_ptr<const detail::run_rules> rules_; // null: the usual ones
     detail::session_choice session_;
+    std::optional<terminal> terminal_;
     destroy on_destroy_ = destroy::kill;
     bool env_cleared_ = false;
     bool inherit_signals_ = false;

@@ -40,6 +40,7 @@ public:
         : child_watch(loop, c.on_destroy()), own(loop), in(given.in() != nullptr ? *given.in() : own.in),
           out(given.out() != nullptr ? *given.out() : own.out), err(given.err() != nullptr ? *given.err() : own.err),
           more(make_numbered_streams(c, loop)), rules_(c.shared_rules()), words_(c.words()), secrets_(c.secret_args()) {
+        for (std::size_t number = 0; number < 3; ++number) on_terminal[number] = is_terminal(c, number);
         if (given.in() != nullptr) check_free(c, 0, in);
         if (given.out() != nullptr) check_free(c, 1, out);
         if (given.err() != nullptr) check_free(c, 2, err);
@@ -51,6 +52,7 @@ public:
     /// The program runs, and these are our ends of its pipes.
     void connect(child_fds& fds) noexcept {
         connect(in, fds.take_ours(0), 0);
+        if (on_terminal[0]) in.types_on_terminal();
         connect(out, fds.take_ours(1), 1);
         connect(err, fds.take_ours(2), 2);
         for (numbered_stream* each = more.get(); each != nullptr; each = each->next.get()) {
@@ -88,6 +90,14 @@ public:
         return nullptr;
     }
 
+    [[nodiscard]] bool has_terminal() const noexcept { return on_terminal[0] || on_terminal[1] || on_terminal[2]; }
+    /// Our end of it; -1 if that is closed.
+    [[nodiscard]] int terminal() const noexcept {
+        if (on_terminal[0] && in.is_open()) return in.native_handle();
+        if (on_terminal[1] && out.is_open()) return out.native_handle();
+        return on_terminal[2] && err.is_open() ? err.native_handle() : -1;
+    }
+
     /// Nobody will read what others, who hold the other ends, may still write.
     void close_outputs() noexcept {
         if (piped[1]) out.close();
@@ -108,6 +118,7 @@ public:
     stream_writer& in;
     stream_reader &out, &err;
     bool piped[3] = {};
+    bool on_terminal[3] = {};              // it is the terminal of the child
     std::unique_ptr<numbered_stream> more; // from 3 on
 
 private:
@@ -132,6 +143,7 @@ private:
             throw usage_error(concat({"the stream given for ", stdio_names[number], " of ", program(), " ", why}));
         };
         const std::optional<stdio>& said = c.stdio_of(number);
+        if (number == 2 && is_terminal(c, 1) && is_terminal(c, 2)) refuse("has no terminal: stdout's reader reads it");
         if (said && !said->is_stream()) refuse("has no pipe: the command says something else");
         if (&stream.loop() != &loop()) refuse("belongs to another event_loop");
         if (stream.in_group()) refuse("is in use by another child");

@@ -164,6 +164,7 @@ private:
     case spawn_stage::redirect: return "placing stdin, stdout and stderr failed";
     case spawn_stage::cwd: return concat({"changing to the directory ", in_quotes(plan.cwd), " failed"});
     case spawn_stage::session: return describe_session(plan.session);
+    case spawn_stage::terminal: return "taking the terminal failed";
     case spawn_stage::identity: return "taking another identity failed";
     case spawn_stage::fork: return "creating a process failed";
     case spawn_stage::exec: break;

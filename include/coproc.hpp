@@ -31,6 +31,7 @@
 #include "coproc/loop/with_timeout.hpp"
 
 #include "coproc/io/capture.hpp"
+#include "coproc/io/expect.hpp"
 #include "coproc/io/line_stream.hpp"
 #include "coproc/io/pump.hpp"
 #include "coproc/io/stream_reader.hpp"

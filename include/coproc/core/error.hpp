@@ -24,7 +24,7 @@ enum class errc {
     end_of_stream = 1, ///< the stream ended before the read was satisfied
     line_too_long,     ///< a line passed the limit of its reader
     unsuccessful,      ///< a child ended with a status that was not accepted
-    timed_out,         ///< a child took longer than it was given; std::errc::timed_out
+    timed_out,         ///< something took longer than it was given; std::errc::timed_out
     output_limit,      ///< a child wrote more than was to be captured
 };
 
@@ -152,19 +152,25 @@ public:
         : error(std::move(operation), std::move(stream), detail, code) {}
 };
 
-/// The stream ended before `read_exactly` or `read_until` had what it was asked for.
+/// The stream ended before `read_exactly`, `read_until` or `expect` had what it was asked for.
 class incomplete_read : public stream_error {
 public:
     /// `expected` is a number of bytes, or 0 when the end of what was asked for is marked by a delimiter.
     incomplete_read(std::string stream, std::string partial, std::size_t expected)
-        : stream_error("read", std::move(stream), errc::end_of_stream, describe(partial.size(), expected)),
-          partial_(std::make_shared<const std::string>(std::move(partial))), expected_(expected) {}
+        : incomplete_read(std::move(stream), std::move(partial), expected, describe(partial.size(), expected)) {}
+    /// `detail` says what was asked for, and what came instead.
+    incomplete_read(std::string stream, std::string partial, std::string_view detail)
+        : incomplete_read(std::move(stream), std::move(partial), 0, detail) {}
 
     /// What came before the end. These bytes are taken from the stream.
     [[nodiscard]] const std::string& partial() const noexcept { return *partial_; }
     [[nodiscard]] std::size_t expected() const noexcept { return expected_; }
 
 private:
+    incomplete_read(std::string stream, std::string partial, std::size_t expected, std::string_view detail)
+        : stream_error("read", std::move(stream), errc::end_of_stream, detail),
+          partial_(std::make_shared<const std::string>(std::move(partial))), expected_(expected) {}
+
     static std::string describe(std::size_t got, std::size_t expected) {
         std::string text = detail::concat({"got ", std::to_string(got), " bytes"});
         if (expected == 0) return text.append(" and no delimiter");

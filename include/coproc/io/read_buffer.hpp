@@ -36,16 +36,32 @@ enum class long_line {
 
 namespace detail {
 
+class read_buffer;
+
+/// Looks for something of which a read_buffer knows nothing (`expect`).
+class text_search {
+public:
+    /// Whether what has come is enough to tell. Asked whenever more has come.
+    [[nodiscard]] virtual bool is_answered_by(const read_buffer& come) noexcept = 0;
+
+protected:
+    text_search() = default;
+    text_search(const text_search&) = default;
+    text_search(text_search&&) = default;
+    ~text_search() = default;
+};
+
 /// What a read waits for. The end of the stream, or an error, satisfies everything. `arrival` is for whoever takes the
 /// bytes himself, from here or from the kernel; `end` is for whoever keeps of them what his rule says.
 struct demand {
-    enum class kind { some, exactly, delimiter, line, all, arrival, end };
+    enum class kind { some, exactly, delimiter, line, all, arrival, end, search };
     kind what;
     std::size_t count = 0;  // how many bytes: at most for `some`, in all for `exactly`
     char* into = nullptr;   // where `read_some` wants them
     std::size_t filled = 0; // how many are there already, of those for `into`
     std::span<const std::string_view> delimiters = {};
     std::size_t searched = 0; // bytes known to hold no end of a delimiter
+    text_search* search = nullptr;
 };
 
 class read_buffer {
@@ -90,6 +106,7 @@ public:
     [[nodiscard]] bool ended() const noexcept { return eof_ || error_; }
     [[nodiscard]] std::size_t dropped() const noexcept { return dropped_; }
     [[nodiscard]] std::string name() const { return name_.to_string(); }
+    [[nodiscard]] std::size_t line_limit() const noexcept { return limit_; }
 
     void name(stream_name name) noexcept { name_ = name; }
     void line_limit(std::size_t bytes, long_line policy) noexcept {
@@ -148,6 +165,8 @@ public:
     }
     void take_nothing(demand&) { throw_error(); }
     void leave_it(demand&) noexcept {}
+    /// For whoever has searched it, and takes what he has found.
+    read_buffer& hand_over(demand&) noexcept { return *this; }
 
     void throw_error() const {
         if (error_) throw stream_error("read", name(), error_);
@@ -192,6 +211,7 @@ private:
         case demand::kind::arrival: return !empty();
         case demand::kind::exactly: return size() >= d.count;
         case demand::kind::delimiter: return find(d) || is_beyond_limit(d);
+        case demand::kind::search: return d.search->is_answered_by(*this);
         case demand::kind::line: // has_line
         case demand::kind::all:
         case demand::kind::end: break;

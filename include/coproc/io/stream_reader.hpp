@@ -438,7 +438,17 @@ protected:
                  char* into = nullptr) noexcept
         : reader_(&reader), take_(take), asked_{.what = what, .count = count, .into = into} {}
 
+    // Whoever looks for the bytes himself.
+    explicit read_awaiter(stream_reader& reader) noexcept
+        : read_awaiter(reader, &read_buffer::hand_over, demand::kind::search) {}
+
     void look_for(std::span<const std::string_view> delimiters) noexcept { asked_.delimiters = delimiters; }
+    void look_for(detail::text_search& search) noexcept { asked_.search = &search; }
+
+    // Waits no longer for what it has asked for.
+    void give_up() noexcept {
+        if (parked_) reader_->loop_.schedule(*parked_);
+    }
 
 private:
     stream_reader* reader_;

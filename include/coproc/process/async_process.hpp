@@ -21,6 +21,7 @@
 #include "../core/concat.hpp"
 #include "../core/error.hpp"
 #include "../coro/task.hpp"
+#include "../io/expect.hpp"
 #include "../io/line_stream.hpp"
 #include "../io/stream_group.hpp"
 #include "../io/stream_reader.hpp"
@@ -84,6 +85,12 @@ public:
     /// `while (auto line = co_await stream.next())`: the lines as views, each valid until the next `next()`.
     [[nodiscard]] line_stream stream_stdout() { return out().lines(); }
     [[nodiscard]] line_stream stream_stderr() { return err().lines(); }
+
+    /// Waits until stdout says one of the patterns: `co_await p.expect(5s, "login: ", eof)`. As `coproc::expect`.
+    template <class... PatternsInTime>
+    [[nodiscard]] auto expect(const PatternsInTime&... what) {
+        return coproc::expect(out(), what...);
+    }
 
     // ---- writing ----
 

@@ -226,9 +226,9 @@ private:
         come.throw_error();
         const std::string detail = describe(come.view());
         if (!come.eof()) throw expect_timeout(come.name(), detail);
-        std::string partial(come.view());
-        come.consume(partial.size());
-        throw incomplete_read(come.name(), std::move(partial), detail);
+        const incomplete_read ended(come.name(), std::string(come.view()), detail);
+        come.consume(come.size());
+        throw ended;
     }
     // `no "login: " or "denied" in "Connecting"`
     [[nodiscard]] std::string describe(std::string_view seen) const {

@@ -35,9 +35,10 @@ namespace coproc {
 template <class Traits>
 struct matcher<std::basic_regex<char, Traits>> {
     using regex = std::basic_regex<char, Traits>;
-    // libstdc++ goes one call deeper for each byte that a repetition matches, and two windows are searched at a time:
-    // a longer one would need more stack than a thread may have.
+    /// The longest match, in bytes. libstdc++ goes a few calls deeper for each byte that a repetition matches: at
+    /// worst that takes 3 MiB of stack for what is searched at a time, which is a window and a step.
     static constexpr std::size_t window = 2000;
+    static constexpr std::size_t step = 1000;
 
     explicit matcher(regex r) : expression(std::move(r)) {
         if (is_in("", 0)) throw std::invalid_argument("expect(): a regex matches the empty text");
@@ -46,7 +47,7 @@ struct matcher<std::basic_regex<char, Traits>> {
     [[nodiscard]] std::optional<text_match> find(std::string_view seen, std::size_t searched) const {
         while (searched < seen.size()) {
             const std::size_t begin = searched > window ? searched - window : 0;
-            const std::size_t end = std::min(seen.size(), searched + window);
+            const std::size_t end = std::min(seen.size(), searched + step);
             if (!is_in(seen.substr(0, end), begin)) {
                 searched = end;
                 continue;

@@ -41,6 +41,9 @@ std::vector<std::filesystem::path> own_includes(const std::filesystem::path& hea
     return found;
 }
 
+// Those that take longer to compile than all others: who needs one includes it.
+bool is_on_its_own(const std::filesystem::path& header) { return header.filename() == "expect_regex.hpp"; }
+
 } // namespace
 
 TEST_CASE("a floor includes only the floors below it", "[architecture]") {
@@ -84,7 +87,7 @@ TEST_CASE("only platform knows what system this is", "[architecture]") {
     }
 }
 
-TEST_CASE("the umbrella names every header that a user may include", "[architecture]") {
+TEST_CASE("the umbrella names every header that a user may include but those on their own", "[architecture]") {
     const std::string umbrella = source_tree::read(source_tree::root() / "include/coproc.hpp");
     std::string reached; // what the umbrella names, and what those include
     std::set<std::filesystem::path> seen;
@@ -96,7 +99,7 @@ TEST_CASE("the umbrella names every header that a user may include", "[architect
     for (const auto& header : source_tree::files("include/coproc", {".hpp"})) {
         if (floor_of(header) == "platform") continue; // those of other systems are not reached
         INFO(header);
-        CHECK(seen.count(header) == 1);
+        CHECK(seen.count(header) == (is_on_its_own(header) ? 0 : 1));
     }
 }
 
@@ -184,7 +187,7 @@ TEST_CASE("headers include no standard header that is slow to compile for what i
             std::smatch match;
             if (!std::regex_match(line, match, include)) continue;
             INFO(header << ": " << line);
-            CHECK(slow.count(match[1]) == 0);
+            CHECK((slow.count(match[1]) == 0 || is_on_its_own(header)));
             // Only for what it is part of the result of.
             if (match[1] == "variant") CHECK(header.filename() == "when_any.hpp");
         }

@@ -12,9 +12,10 @@
 // `\b` match at the end of the stream, but not at the end of what has come so far. What a `(?!…)` forbids may come too
 // late to be seen.
 //
-// A match has 2000 bytes at the most. Whenever something has come, that many bytes that came before are searched once
-// more, so a regex costs more than a text where the stream comes in small pieces. For something longer, expect its two
-// ends one after the other: it is in `before` of the second.
+// A match has 2000 bytes at the most. For something longer, expect its two ends one after the other: it is in `before`
+// of the second. Whenever something has come, as many bytes that came before are searched once more, so a regex costs
+// more than a text where the stream comes in small pieces; and one that begins with a repetition, such as `.*`, costs
+// that for each byte from which it tries. Leave it out: what comes before a match is in `before`.
 
 #include <algorithm>
 #include <cstddef>

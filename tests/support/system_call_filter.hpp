@@ -18,11 +18,12 @@
 /// In place of an error: whoever makes the call is ended by SIGSYS.
 constexpr int deadly = -1;
 
-/// `call` fails with `error`; with flags given, only where its first argument has one of them.
+/// `call` fails with `error`; with flags given, only where that argument has one of them.
 struct failing_call {
     long call;
     int error;
     std::uint32_t if_flags = 0;
+    std::size_t argument = 0;
 };
 
 /// From now on and in every child. For a test in a fork.
@@ -37,7 +38,7 @@ inline bool filter_system_calls(const std::vector<failing_call>& calls) {
         program.push_back(
             {BPF_JMP | BPF_JEQ | BPF_K, 0, static_cast<std::uint8_t>(any ? 1 : 3), static_cast<std::uint32_t>(c.call)});
         if (!any) {
-            program.push_back(word(offsetof(seccomp_data, args))); // its low half
+            program.push_back(word(offsetof(seccomp_data, args) + 8 * c.argument)); // its low half
             program.push_back({BPF_JMP | BPF_JSET | BPF_K, 0, 1, c.if_flags});
         }
         const std::uint32_t fail = SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(c.error);

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "contract.hpp"
+#include "process_group.hpp"
 #include "rusage.hpp"
 
 namespace coproc::platform {
@@ -21,6 +22,14 @@ public:
     [[nodiscard]] int pid() const noexcept { return pid_; }
     bool send_signal(int number) const noexcept {
         return pid_ > 0 && ::kill(pid_, number) == 0; // kill(-1) would be everybody
+    }
+    /// To everybody in the process group that this child leads; false if there is nobody, or it has been reaped.
+    bool signal_group(int number, bool is_reaped) const noexcept {
+        return !is_reaped && platform::signal_group(pid_, number);
+    }
+    /// Before it is reaped, and its group cannot be named any more: if it has ended, the others get their SIGKILL now.
+    void kill_group_at_the_last_moment() const noexcept {
+        if (waits_to_be_reaped(pid_)) platform::signal_group(pid_, SIGKILL);
     }
     [[nodiscard]] std::optional<reaped> try_reap() noexcept { return reap_by_pid(pid_, WNOHANG); }
     [[nodiscard]] reaped reap() noexcept { return reap_by_pid(pid_, 0).value_or(reaped{}); }

@@ -18,6 +18,7 @@
 #include "../core/unique_fd.hpp"
 #include "contract.hpp"
 #include "exit_memory_linux.hpp"
+#include "process_group.hpp"
 #include "rusage.hpp"
 
 namespace coproc::platform {
@@ -32,11 +33,33 @@ public:
     /// Polls readable at exit (pidfd_open(2)); -1 if there is none.
     [[nodiscard]] int exit_fd() const noexcept { return pidfd_.get(); }
 
+    /// Whether it has been reaped or not.
+    [[nodiscard]] bool has_ended() const noexcept {
+        if (!pidfd_) return waits_to_be_reaped(pid_);
+        pollfd exit{pidfd_.get(), POLLIN, 0};
+        return ::poll(&exit, 1, 0) == 1;
+    }
+
     bool send_signal(int number) const noexcept {
         if (!pidfd_) return send_by_pid(number);
         if (::syscall(SYS_pidfd_send_signal, pidfd_.get(), number, nullptr, 0U) == 0) return true;
         // A sandbox may refuse this call of all those with pidfds; then a child could never be ended.
         return errno != ESRCH && !has_ended() && send_by_pid(number);
+    }
+
+    /// To everybody in the process group that this child leads; false if there is nobody. Once it has been reaped that
+    /// is possible where a pidfd names the group (Linux 6.9), which it does for as long as one of the group is there.
+    bool signal_group(int number, bool is_reaped) const noexcept {
+        if (!may_signal_group(pid_)) return false;
+        if (pidfd_ && ::syscall(SYS_pidfd_send_signal, pidfd_.get(), number, nullptr, to_its_group) == 0) return true;
+        if (pidfd_ && errno == ESRCH) return false;
+        return !is_reaped && platform::signal_group(pid_, number);
+    }
+    /// Before it is reaped: where its group could not be named any more and it has ended, the others get their SIGKILL
+    /// now.
+    void kill_group_at_the_last_moment() const noexcept {
+        if (names_group_for_ever() || !waits_to_be_reaped(pid_)) return;
+        platform::signal_group(pid_, SIGKILL);
     }
 
     [[nodiscard]] std::optional<reaped> try_reap() noexcept { return reap_with(WNOHANG); }
@@ -52,9 +75,9 @@ private:
     bool send_by_pid(int number) const noexcept {
         return pid_ > 0 && ::kill(pid_, number) == 0; // kill(-1) would be everybody
     }
-    [[nodiscard]] bool has_ended() const noexcept {
-        pollfd exit{pidfd_.get(), POLLIN, 0};
-        return ::poll(&exit, 1, 0) == 1;
+    [[nodiscard]] bool names_group_for_ever() const noexcept {
+        return pidfd_ && (::syscall(SYS_pidfd_send_signal, pidfd_.get(), 0, nullptr, to_its_group) == 0 ||
+                          errno == ESRCH || errno == EPERM);
     }
 
     // ECHILD: reaped by somebody else in this process, or by the kernel since SIGCHLD is ignored. Or never ours, but
@@ -90,7 +113,8 @@ private:
         }
     }
 
-    static constexpr int wait_by_pidfd = 3; // P_PIDFD, Linux 5.4; an enumerator, so it cannot be tested for
+    static constexpr unsigned to_its_group = 4; // PIDFD_SIGNAL_PROCESS_GROUP
+    static constexpr int wait_by_pidfd = 3;     // P_PIDFD, Linux 5.4; an enumerator, so it cannot be tested for
 
     pid_t pid_ = -1;
     unique_fd pidfd_;

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // The choice of the operating system's parts, made once, here. The names above this floor: `platform::backend`,
-// `platform::child`, `platform::spawn` and `platform::launch`.
+// `platform::child`, `platform::spawn`, `platform::launch` and `platform::relatives`.
 
 #if defined(COPROC_BACKEND_KQUEUE) || !defined(__linux__)
 #include "kqueue.hpp"
@@ -12,9 +12,11 @@
 
 #if defined(__linux__)
 #include "launch_linux.hpp"
+#include "relatives_linux.hpp"
 #include "spawn_linux.hpp"
 #else
 #include "launch_bsd.hpp"
+#include "relatives_bsd.hpp"
 #include "spawn_bsd.hpp"
 #endif
 

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <concepts>
 #include <csignal>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,6 +34,7 @@
 #include "result.hpp"
 #include "spawn.hpp"
 #include "stop.hpp"
+#include "stop_sequence.hpp"
 #include "streams.hpp"
 
 namespace coproc {
@@ -169,15 +171,23 @@ public:
     /// Sent when this returns. False if the child is known to have ended: then no system call is made, since its pid
     /// may be somebody else's by now.
     signal_sent send_signal(int number) { return signal_sent(state().send_signal(number)); }
-    signal_sent interrupt() { return send_signal(SIGINT); }
-    signal_sent terminate() { return send_signal(SIGTERM); }
-    signal_sent kill() { return send_signal(SIGKILL); }
+    /// These go as far as the command reaches (`command::reach`), and are false if nobody is left there.
+    signal_sent interrupt() { return signal_sent(state().signal_all(SIGINT)); }
+    signal_sent terminate() { return signal_sent(state().signal_all(SIGTERM)); }
+    signal_sent kill() { return signal_sent(state().signal_all(SIGKILL)); }
 
-    /// SIGTERM, up to `grace` for the child to end, SIGKILL. Completes when it has been reaped.
+    /// SIGTERM, up to `grace` for the child to end, and for all others that the command reaches; then SIGKILL to those
+    /// who are left. With no grace, or less, SIGKILL at once. Completes when the child has been reaped and nobody else
+    /// is there; others are waited for no longer than a second after SIGKILL (`survivors`). Cancelling it leaves
+    /// everybody as they are.
     template <class Rep = std::chrono::seconds::rep, class Period = std::chrono::seconds::period>
     [[nodiscard]] task<exit_status> stop(std::chrono::duration<Rep, Period> grace = std::chrono::seconds(5)) {
         return detail::stop(state(), state().group, to_clock_duration(grace));
     }
+    /// The same with other signals, SIGKILL always being the last.
+    [[nodiscard]] task<exit_status> stop(const stop_sequence& how) { return detail::stop(state(), state().group, how); }
+    /// How many of those within reach were still there when the last `stop` had ended; 0 before.
+    [[nodiscard]] std::size_t survivors() const { return state().survivors(); }
 
     /// It may outlive this object and the loop; while the loop lives, it reaps it.
     void detach() { state().on_destroy(destroy::detach); }

@@ -5,11 +5,16 @@
 //
 //     running ── the kernel says it has ended ──> reaped: status, usage ──> every waiter resumed
 //        └── abandoned: killed, terminated or left alone, and reaped by the loop all the same
+//
+// Where signals go further than the process (`reach`), whoever is left of its family when it has been reaped is dealt
+// with in the same way.
 
 #include <algorithm>
 #include <chrono>
 #include <coroutine>
 #include <csignal>
+#include <cstddef>
+#include <memory>
 #include <new>
 #include <optional>
 #include <utility>
@@ -21,12 +26,16 @@
 #include "../platform/fork_count.hpp"
 #include "../platform/platform.hpp"
 #include "destroy.hpp"
+#include "family.hpp"
 
 namespace coproc::detail {
 
 class child_watch : event_target, loop_resident {
 public:
-    child_watch(event_loop& loop, destroy on_destroy) noexcept : loop_(&loop), on_destroy_(on_destroy) {}
+    child_watch(event_loop& loop, destroy on_destroy, platform::extent how_far = {})
+        : loop_(&loop), on_destroy_(on_destroy) {
+        if (how_far.is_wider()) family_ = std::make_unique<family>(child_, std::move(how_far));
+    }
     child_watch(const child_watch&) = delete;
     child_watch& operator=(const child_watch&) = delete;
 
@@ -60,6 +69,7 @@ public:
     /// Looks whether it has ended, without waiting.
     bool poll() noexcept {
         if (!reaped()) {
+            if (family_ && is_being_ended()) family_->leader_may_end();
             if (std::optional<platform::reaped> now = child_.try_reap()) finish(*now);
         }
         return reaped();
@@ -67,6 +77,37 @@ public:
 
     /// False, and no system call, once it is reaped: its pid may be somebody else's by then.
     bool send_signal(int number) noexcept { return !reaped() && deliver(number); }
+
+    // ---- as far as the command reaches ----
+
+    /// False if there was nobody.
+    bool signal_all(int number) noexcept {
+        if (!family_) return send_signal(number);
+        const bool delivered = family_->send(number);
+        tell_of_signal(number, delivered);
+        return delivered;
+    }
+    /// Nobody is left but zombies, and the child itself has been reaped. Looks for others, not at the child.
+    [[nodiscard]] bool all_gone() noexcept { return reaped() && (!family_ || family_->count() == 0); }
+    /// Null where the child is all there is.
+    [[nodiscard]] family* others() noexcept { return family_.get(); }
+
+    /// While one of these lives, the end of the child is to be the end of all.
+    class ending {
+    public:
+        explicit ending(child_watch& child) noexcept : child_(child) { ++child_.endings_; }
+        ending(const ending&) = delete;
+        ending& operator=(const ending&) = delete;
+        ~ending() { --child_.endings_; }
+
+    private:
+        child_watch& child_;
+    };
+    /// How many the last stop had to leave.
+    [[nodiscard]] std::size_t survivors() const noexcept { return survivors_; }
+    void survivors(std::size_t number) noexcept { survivors_ = number; }
+
+    // ---- life ----
 
     void on_destroy(destroy policy) noexcept { on_destroy_ = policy; }
 
@@ -81,27 +122,26 @@ public:
     /// Its owner is gone. The loop reaps the child, if there is one; then it destroys itself.
     void abandon() noexcept {
         const bool never_started = child_.pid() < 0;
-        if (never_started || reaped() || loop_ == nullptr || in_a_fork()) return delete this;
+        const bool nobody_is_left = reaped() && (!family_ || on_destroy_.detaches());
+        if (never_started || nobody_is_left || loop_ == nullptr || in_a_fork()) return delete this;
         abandoned_ = true;
-        if (!on_destroy_.detaches()) {
-            deliver(on_destroy_.grace() > platform::clock::duration::zero() ? SIGTERM : SIGKILL);
-        }
+        const bool gently = !on_destroy_.detaches() && on_destroy_.grace() > platform::clock::duration::zero();
+        if (!on_destroy_.detaches()) signal_all(gently ? SIGTERM : SIGKILL);
         try {
-            if (!on_destroy_.detaches() && on_destroy_.grace() > platform::clock::duration::zero()) {
-                loop_->add(grace_over_, deadline_after(on_destroy_.grace()));
-            }
+            if (gently) loop_->add(grace_over_, deadline_after(on_destroy_.grace()));
             watch();
         } catch (const std::bad_alloc&) {
             // No memory to wait with: then no grace either, and a look in every turn.
-            if (!on_destroy_.detaches()) deliver(SIGKILL);
+            if (!on_destroy_.detaches()) signal_all(SIGKILL);
+            loop_->remove(grace_over_);
             loop_->again(*this);
             return;
         }
-        if (reaped()) delete this;
+        destroy_if_done();
     }
 
 protected:
-    virtual ~child_watch() { forget(); }
+    virtual ~child_watch() { forget_all(); }
 
     /// The streams go before the child is looked at for the last time.
     virtual void close_streams() noexcept = 0;
@@ -111,15 +151,21 @@ protected:
     virtual void tell_exit(event_loop&) noexcept {}
 
 private:
-    // Signals leave here and nowhere else.
     bool deliver(int number) noexcept {
         const bool delivered = child_.send_signal(number);
-        if (loop_ != nullptr && loop_->observed() && number != 0) tell_signal(*loop_, number, delivered);
+        tell_of_signal(number, delivered);
         return delivered;
+    }
+    void tell_of_signal(int number, bool delivered) noexcept {
+        if (loop_ != nullptr && loop_->observed() && number != 0) tell_signal(*loop_, number, delivered);
     }
 
     // In a fork of the process that started it, it is somebody else's child.
     [[nodiscard]] bool in_a_fork() const noexcept { return platform::fork_count() != started_after_forks_; }
+
+    [[nodiscard]] bool is_being_ended() const noexcept {
+        return endings_ > 0 || (abandoned_ && !on_destroy_.detaches());
+    }
 
     // Asks the kernel to tell; where it cannot, or the child has ended before we asked, looks by itself.
     void watch() {
@@ -147,6 +193,8 @@ private:
 
     void finish(const platform::reaped& end) noexcept {
         forget();
+        if (!family_) loop_->remove(grace_over_);
+        else family_->leader_is_reaped();
         ended_ = end;
         ended_at_ = platform::clock::now();
         if (loop_ != nullptr && loop_->observed()) tell_exit(*loop_);
@@ -157,21 +205,27 @@ private:
         if (loop_ == nullptr) return;
         if (watched_ != 0) loop_->unwatch_exit(child_, watched_);
         loop_->remove(look_again_);
-        loop_->remove(grace_over_);
         event_target::unlink();
+    }
+    void forget_all() noexcept {
+        forget();
+        if (loop_ != nullptr) loop_->remove(grace_over_);
+        if (family_) family_->leave_loop();
     }
 
     void destroy_if_done() noexcept {
-        if (abandoned_ && reaped()) delete this;
+        if (!abandoned_ || !reaped()) return;
+        const bool others_have_time = grace_over_.pending() && family_ && family_->count() > 0;
+        if (!others_have_time) delete this;
     }
 
     void on_loop_end() noexcept override {
         close_streams();
-        if (!reaped() && !on_destroy_.detaches() && !in_a_fork()) {
-            deliver(SIGKILL);
-            finish(child_.reap());
+        if (!on_destroy_.detaches() && !in_a_fork()) {
+            if (!reaped() || family_) signal_all(SIGKILL);
+            if (!reaped()) finish(child_.reap());
         }
-        forget();
+        forget_all();
         loop_ = nullptr;
         if (abandoned_) delete this;
     }
@@ -187,10 +241,14 @@ private:
         void (child_watch::*action_)() noexcept;
     };
     void on_look_again() noexcept { on_event({}); }
-    void on_grace_over() noexcept { deliver(SIGKILL); }
+    void on_grace_over() noexcept {
+        signal_all(SIGKILL);
+        destroy_if_done();
+    }
 
     event_loop* loop_; // null after its end
     platform::child child_;
+    std::unique_ptr<family> family_; // null: the child alone
     event_loop::registration watched_ = 0;
     std::optional<platform::reaped> ended_;
     intrusive_list<waiter> waiters_;
@@ -201,6 +259,8 @@ private:
     platform::clock::time_point ended_at_;
     destroy on_destroy_;
     unsigned started_after_forks_ = platform::fork_count();
+    std::size_t survivors_ = 0;
+    int endings_ = 0;
     bool abandoned_ = false;
 };
 

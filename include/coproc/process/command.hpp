@@ -27,6 +27,7 @@
 #include "parse_words.hpp"
 #include "run_rules.hpp"
 #include "secret.hpp"
+#include "reach.hpp"
 #include "session.hpp"
 #include "stdio.hpp"
 #include "terminal.hpp"
@@ -257,6 +258,12 @@ public:
         on_destroy_ = policy;
         return *this;
     }
+    /// How far stopping, killing and destruction go: by default to the whole group where the child has one of its own
+    /// (`new_process_group`, `new_session`), else to the process.
+    command& reach(coproc::reach how_far) {
+        reach_ = how_far;
+        return *this;
+    }
 
     // ---- bounds ----
 
@@ -328,6 +335,10 @@ public:
     [[nodiscard]] const detail::run_rules& rules() const noexcept { return rules_ ? *rules_ : detail::usual_rules(); }
     /// Null: the usual ones. Never changed once they are made.
     [[nodiscard]] const std::shared_ptr<const detail::run_rules>& shared_rules() const noexcept { return rules_; }
+    [[nodiscard]] coproc::reach reach() const noexcept {
+        if (reach_) return *reach_;
+        return session_.has_own_group() ? coproc::reach::group : coproc::reach::process;
+    }
 
     /// Program and arguments in one line, which a shell would read back as the same words; but a secret is ***.
     [[nodiscard]] std::string to_string() const { return detail::to_command_line(words(), secret_args_); }
@@ -453,6 +464,7 @@ private:
     detail::session_choice session_;
     std::optional<terminal> terminal_;
     destroy on_destroy_ = destroy::kill;
+    std::optional<coproc::reach> reach_;
     bool env_cleared_ = false;
     bool inherit_signals_ = false;
 };

@@ -111,6 +111,28 @@ private:
     return as;
 }
 
+// ---- how far signals to it go ----
+
+/// Throws usage_error where the command has not what its reach is named after.
+[[nodiscard]] inline platform::extent extent_of(const command& c) {
+    platform::extent how_far;
+    how_far.group = c.reach() != reach::process && c.session().has_own_group();
+    how_far.descendants = c.reach() == reach::descendants;
+    if (c.reach() == reach::group && !how_far.group) {
+        throw usage_error("reach::group takes a group of the child's own: new_process_group() or new_session()");
+    }
+    return how_far;
+}
+
+/// Throws spawn_error where that cannot be done here.
+inline void require_possible(const platform::extent& how_far, const command& c) {
+    const platform::extent_refusal refusal = platform::refusal_of(how_far);
+    if (refusal.error == 0) return;
+    throw spawn_error(spawn_stage::session, c.program(),
+                      concat({"stopping as far as its command reaches is impossible, ", refusal.why}),
+                      {refusal.error, std::system_category()});
+}
+
 // ---- all of it ----
 
 /// Everything that a start needs and that could be wanting. The command must live as long.
@@ -119,6 +141,7 @@ public:
     /// `unset` is what a stream is that the command says nothing of. Throws spawn_error; std::bad_alloc.
     preparation(const command& c, const stdio& unset)
         : file_(c), arguments_(c), environment_(c), identity_(identity_of(c)), fds_(c, unset) {
+        require_possible(extent_of(c), c);
         plan_.path = file_.name();
         plan_.argv = arguments_.get();
         plan_.envp = environment_.get();

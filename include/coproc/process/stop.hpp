@@ -3,14 +3,15 @@
 //
 // Waiting for a child, and the polite way to end one.
 
+#include <chrono>
 #include <coroutine>
-#include <csignal>
 #include <optional>
 #include <utility>
 
 #include "../coro/task.hpp"
 #include "../io/stream_group.hpp"
 #include "child_watch.hpp"
+#include "stop_sequence.hpp"
 
 namespace coproc {
 
@@ -75,15 +76,77 @@ private:
 
 namespace detail {
 
-/// SIGTERM, `grace` to act on it, SIGKILL; ends with the child.
-inline task<exit_status> stop(child_watch& child, stream_group& group, platform::clock::duration grace) {
-    if (child.send_signal(SIGTERM)) {
-        timed_wait_awaiter in_grace(child, group, grace);
-        if (const std::optional<exit_status> status = co_await in_grace) co_return *status;
-        child.send_signal(SIGKILL);
+/// True once nobody is left of the family of a child that has been reaped itself; false at the deadline.
+class [[nodiscard]] others_awaiter final : timer, waiter {
+public:
+    others_awaiter(child_watch& child, stream_group& group, platform::clock::time_point deadline) noexcept
+        : child_(&child), group_(&group), deadline_(deadline) {}
+    others_awaiter(const others_awaiter&) = delete;
+    others_awaiter& operator=(const others_awaiter&) = delete;
+    ~others_awaiter() {
+        if (loop_ != nullptr) loop_->remove(*this);
     }
-    wait_awaiter to_the_end(child, group);
-    co_return co_await to_the_end;
+
+    bool await_ready() noexcept {
+        gone_ = child_->all_gone();
+        return gone_ || deadline_ <= platform::clock::now();
+    }
+    void await_suspend(std::coroutine_handle<> handle) {
+        coroutine = handle;
+        loop_ = &child_->loop();
+        loop_->add(*this, deadline_);
+        child_->others()->add(*loop_, *this);
+        stay_.enter(group_); // they may be writing their last words
+        gone_ = true;        // unless it is the deadline that wakes us
+    }
+    bool await_resume() noexcept {
+        stay_.leave();
+        if (loop_ != nullptr) loop_->remove(*this);
+        return gone_;
+    }
+
+private:
+    void on_timer() noexcept override {
+        gone_ = false;
+        loop_->schedule(*this);
+    }
+
+    child_watch* child_;
+    stream_group* group_;
+    platform::clock::time_point deadline_;
+    event_loop* loop_ = nullptr; // once it waits
+    group_stay stay_;
+    bool gone_ = false;
+};
+
+/// One signal after the other, each with its time, then SIGKILL; ends with the last whom the command reaches.
+inline task<exit_status> stop(child_watch& child, stream_group& group, stop_sequence how) {
+    const child_watch::ending scope(child);
+    bool gone = child.all_gone();
+    for (const stop_sequence::step& step : how.steps()) {
+        if (gone) break;
+        child.signal_all(step.signal);
+        const platform::clock::time_point deadline = deadline_after(step.time);
+        timed_wait_awaiter until_reaped(child, group, step.time);
+        if (!co_await until_reaped) continue;
+        others_awaiter until_gone(child, group, deadline);
+        gone = co_await until_gone;
+    }
+    // Others who cannot be killed, deep in a driver, are not waited for for ever; and who was missed is killed later.
+    for (int round = 0; round < 10 && !gone; ++round) {
+        child.signal_all(SIGKILL);
+        wait_awaiter until_reaped(child, group);
+        co_await until_reaped;
+        others_awaiter until_gone(child, group, deadline_after(std::chrono::milliseconds(100)));
+        gone = co_await until_gone;
+    }
+    child.survivors(gone ? 0 : child.others()->count());
+    co_return child.status();
+}
+
+/// SIGTERM, `grace` to act on it, SIGKILL; ends with the last whom the command reaches.
+inline task<exit_status> stop(child_watch& child, stream_group& group, platform::clock::duration grace) {
+    return stop(child, group, terminate_within(grace));
 }
 
 } // namespace detail

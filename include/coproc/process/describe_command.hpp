@@ -92,6 +92,16 @@ inline void describe_session(const session_choice& session, fact_list& facts) {
     if (session.plan().group > 0) facts.add({"process group ", std::to_string(session.plan().group)});
 }
 
+inline void describe_terminal(const terminal& what, fact_list& facts) {
+    using choice = platform::pty_modes::choice;
+    const auto [rows, cols] = what.size();
+    const choice echo = what.modes().echo;
+    facts.add({"terminal ", std::to_string(rows), "x", std::to_string(cols), what.modes().raw ? " raw" : "",
+               echo == choice::unsaid ? ""
+               : echo == choice::on   ? " echo"
+                                      : " no echo"});
+}
+
 /// All of it; `unset` is what a stream is that the command says nothing of. What a command can say anew belongs here.
 [[nodiscard]] inline std::string describe_extras(const command& c, const stdio& unset) {
     fact_list facts;
@@ -101,13 +111,15 @@ inline void describe_session(const session_choice& session, fact_list& facts) {
     constexpr std::array<std::string_view, 3> names{"in ", "out ", "err "};
     for (std::size_t number = 0; number < names.size(); ++number) {
         const std::optional<stdio>& said = c.stdio_of(number);
-        facts.add({names[number], describe_stream(number, said ? *said : unset)});
+        if (!said && c.on_terminal()) facts.add({names[number], "terminal"});
+        else facts.add({names[number], describe_stream(number, said ? *said : unset)});
     }
     for (const auto& [number, fd] : c.passed_fds()) {
         facts.add({"fd ", std::to_string(number), " from ", std::to_string(fd.get())});
     }
     describe_identity(c.identity(), facts);
     describe_session(c.session(), facts);
+    if (c.on_terminal()) describe_terminal(*c.on_terminal(), facts);
     if (c.inherits_signals()) facts.add({"signals inherited"});
     return facts.text();
 }

@@ -37,7 +37,7 @@ struct start_plan {
     std::vector<std::string> argv;        ///< the first is the program's own name
     std::vector<std::string> environment; ///< all of it, each `key=value`
     std::string cwd;                      ///< the directory it would be in, absolute
-    std::array<stdio, 3> streams;         ///< stdin, stdout, stderr
+    std::array<stdio, 3> streams;         ///< stdin, stdout, stderr; a pipe where it would be the terminal
 
     start_plan(const command& c, const stdio& unset) : what(c), streams{of(0, unset), of(1, unset), of(2, unset)} {}
 

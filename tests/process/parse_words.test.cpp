@@ -130,7 +130,9 @@ TEST_CASE("what only a shell can do is refused and named with its offset", "[pro
     CHECK(refusal("rm x{a,b}") == for_a_shell("rm x{a,b}", "\"{\"", 4));
     CHECK(refusal("rm {1..9}") == for_a_shell("rm {1..9}", "\"{\"", 3));
     CHECK(refusal("rm {{a},b}") == for_a_shell("rm {{a},b}", "\"{\"", 3));
+    CHECK(refusal("rm {a},}") == for_a_shell("rm {a},}", "\"{\"", 3));
     CHECK(refusal("rm {\"a,b\"}").empty());
+    CHECK(refusal("rm {}{1..9}") == for_a_shell("rm {}{1..9}", "\"{\"", 5));
 }
 
 TEST_CASE("in double quotes an expansion is refused as well", "[process]") {

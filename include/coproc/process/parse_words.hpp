@@ -107,8 +107,7 @@ private:
         words_.push_back(std::exchange(word_, {}));
         begun_ = false;
         plain_ = true;
-        brace_depth_ = 0;
-        brace_parts_ = false;
+        braces_ = {};
     }
 
     // ---- what is not for us ----
@@ -122,14 +121,21 @@ private:
     }
 
     // {a,b} and {1..9}, which many shells expand, also some that are /bin/sh; but not the {} of find and the @{1} of
-    // git.
+    // git. Where a comma lies between braces that do not match, they have their own ways to see a pair.
     void watch_braces(char c) {
-        if (c == '{' && brace_depth_++ == 0) brace_at_ = at_;
-        if (brace_depth_ == 0) return;
-        if (c == ',' || (c == '.' && at_ > 0 && line_[at_ - 1] == '.')) brace_parts_ = true;
-        if (c != '}') return;
-        if (brace_parts_) refuse("{", brace_at_);
-        --brace_depth_;
+        if (c == '{') {
+            if (!braces_.seen) braces_.first = at_;
+            braces_.last = at_;
+            braces_.seen = braces_.open = true;
+            braces_.range = false;
+        } else if (c == ',') {
+            braces_.comma = braces_.seen;
+        } else if (c == '.' && at_ > 0 && line_[at_ - 1] == '.') {
+            braces_.range = braces_.open;
+        } else if (c == '}') {
+            if (braces_.comma || braces_.range) refuse("{", braces_.comma ? braces_.first : braces_.last);
+            braces_.open = false;
+        }
     }
 
     [[nodiscard]] static bool is_in(char c, std::string_view set) noexcept { return set.find(c) != set.npos; }
@@ -165,9 +171,14 @@ private:
     std::size_t begin_ = 0; // where it began
     bool begun_ = false;    // an empty one, too: ''
     bool plain_ = true;     // nothing of it was quoted
-    int brace_depth_ = 0;   // of those in it that are open
-    std::size_t brace_at_ = 0;
-    bool brace_parts_ = false;
+
+    // Of the word that is being read.
+    struct {
+        std::size_t first = 0, last = 0;
+        bool seen = false;
+        bool open = false; // the last one
+        bool comma = false, range = false;
+    } braces_;
 };
 
 /// At least one. Throws std::invalid_argument, which names what cannot be taken and its offset.

@@ -31,7 +31,8 @@ public:
     transfer(stream_reader& from, stream_writer& to) : from_(from), to_(to) {
         to_.check_ready();
         from_.hold();
-        from_stay_.enter(from_.group_); // whichever of the two we wait for, both children can go on
+        kernel_can_ = from_.tap_ == nullptr; // who sees them all would not see those
+        from_stay_.enter(from_.group_);      // whichever of the two we wait for, both children can go on
         to_stay_.enter(to_.group_);
     }
     transfer(const transfer&) = delete;
@@ -47,7 +48,7 @@ public:
             check_errors();
             if (from_.buffer_.empty()) {
                 if (from_.buffer_.ended()) return at_end();
-                if (!from_.can_read()) return next::bytes;
+                if (!from_.can_read() || from_.tap_ != nullptr) return next::bytes; // with a tap the loop reads
                 if (from_.turn_is_spent()) return next::turn;
             }
             if (!to_.has_room() && there_is_more()) return next::room;
@@ -63,7 +64,7 @@ public:
 
 private:
     void check_errors() const {
-        from_.buffer_.throw_error_at_once();
+        from_.throw_at_once();
         to_.check_error();
         if (to_.closing_) to_.throw_error(std::make_error_code(std::errc::operation_canceled));
     }

@@ -90,10 +90,14 @@ public:
     void fail(std::error_code error, bool at_once = false) noexcept {
         error_ = error;
         error_at_once_ = at_once;
+        throws_at_once_ = throws_at_once_ || at_once;
     }
+    /// The next read is to throw, whatever has come: what, its reader knows, who tells when it has.
+    void interrupt() noexcept { throws_at_once_ = true; }
+    void interruption_told() noexcept { throws_at_once_ = error_at_once_; }
     /// The bytes of another source will follow those that are there.
     void begin_again() noexcept {
-        eof_ = passing_over_ = error_at_once_ = false;
+        eof_ = passing_over_ = error_at_once_ = throws_at_once_ = false;
         error_ = {};
     }
 
@@ -171,10 +175,8 @@ public:
     void throw_error() const {
         if (error_) throw stream_error("read", name(), error_);
     }
-    /// The same if it does not wait until what has come was read.
-    void throw_error_at_once() const {
-        if (error_at_once_) throw_error();
-    }
+    /// An error does not wait until what has come was read.
+    [[nodiscard]] bool throws_at_once() const noexcept { return throws_at_once_; }
 
     void consume(std::size_t n) noexcept {
         bytes_.consume(n);
@@ -342,7 +344,8 @@ private:
     long_line policy_ = long_line::fail;
     bool eof_ = false;
     bool error_at_once_ = false;
-    bool passing_over_ = false; // the end of a long line has not come yet
+    bool throws_at_once_ = false; // that or an interruption
+    bool passing_over_ = false;   // the end of a long line has not come yet
 };
 
 } // namespace detail

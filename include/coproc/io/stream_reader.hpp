@@ -22,6 +22,8 @@
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
+#include <memory>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -40,6 +42,7 @@
 #include "read_buffer.hpp"
 #include "stream_group.hpp"
 #include "stream_name.hpp"
+#include "stream_tap.hpp"
 
 namespace coproc {
 
@@ -138,9 +141,11 @@ public:
     /// The stream has ended and every byte was read.
     [[nodiscard]] bool at_eof() const noexcept { return buffer_.eof() && buffer_.empty(); }
 
-    /// Puts bytes behind those that are there, as if they had come. Throws usage_error after `feed_eof`.
+    /// Puts bytes behind those that are there, as if they had come. Throws usage_error after `feed_eof`, and from
+    /// within a tap of this stream.
     void feed(std::string_view bytes) {
         if (buffer_.eof()) throw usage_error("feed() after the end of the stream");
+        if (tap_ != nullptr) return feed_tapped(bytes);
         buffer_.append(bytes);
         wake_if_satisfied();
     }
@@ -164,12 +169,21 @@ public:
     /// were not read are still there. Nobody may wait here.
     void open(unique_fd fd) noexcept {
         release_descriptor();
+        untap_for_good();
         fd_ = std::move(fd);
         buffer_.begin_again();
         full_reads_ = 0;
         arrived_ = 0;
         readable_ = true;
         hangup_ = false;
+    }
+    /// From now on, until it is closed or leaves its group, everything that comes passes the tap, and it is taken in as
+    /// long as the loop runs, whether or not anybody waits for something.
+    void tap(std::shared_ptr<stream_tap> t) noexcept {
+        untap();
+        if (t == nullptr) return;
+        tap_ = std::move(t);
+        collect();
     }
     /// What is kept of what comes while nobody reads.
     void keep(const capture& rule) noexcept { kept_ = rule; }
@@ -193,11 +207,13 @@ public:
         stream_group::member::unlink();
         group_ = nullptr;
         collecting_ = false;
+        untap();
         buffer_.name({});
     }
     [[nodiscard]] bool in_group() const noexcept { return group_ != nullptr; }
     /// Gives the descriptor and the unread bytes back. Nobody may wait here.
     void close() noexcept {
+        untap_for_good();
         release_descriptor();
         buffer_.unpin();
         buffer_.clear();
@@ -210,23 +226,32 @@ private:
     void on_event(platform::readiness what) noexcept override {
         readable_ = true;
         hangup_ = hangup_ || what.hangup;
-        if (pending_ != nullptr || (collecting_ && !held_)) take_in();
+        if (pending_ != nullptr || (collecting_ && held_ == 0)) take_in();
     }
 
     // Reads until the pipe is dry or there is what the pending read asked for; never more than needed to know that, so
-    // that the child feels it when we are slow.
+    // that the child feels it when we are slow. A tap wants all of it, unless a pump decides how fast.
     void take_in() noexcept {
-        while (can_read() && !pending_is_satisfied()) {
+        while (can_read() && ((tap_ != nullptr && held_ == 0) || !pending_is_satisfied())) {
             if (turn_is_spent()) {
                 loop_.again(*this);
                 break;
             }
-            read_once();
+            if (tap_ == nullptr) read_once();
+            else if (!read_once_and_show()) return;
             if (collecting_ && (pending_ == nullptr || pending_->asked.what == demand::kind::end)) {
-                if (kept_.is_limit() && buffer_.size() > kept_.head_bytes()) group_->report_overflow(loop_);
+                if (kept_.is_limit() && buffer_.size() > kept_.head_bytes() && group_ != nullptr) {
+                    group_->report_overflow(loop_);
+                }
                 buffer_.keep(kept_);
             }
         }
+        wake_if_satisfied();
+    }
+    // Called for somebody who waits or begins to. What a tap does must not find his coroutine half suspended.
+    void take_in_from_outside() noexcept {
+        if (tap_ == nullptr) return take_in();
+        if (can_read()) loop_.again(*this);
         wake_if_satisfied();
     }
 
@@ -243,11 +268,14 @@ private:
         std::span<char> tail = buffer_.prepare(chunk_ / 2 + 1);
         if (pending_ != nullptr && is_bulk(pending_->asked)) tail = tail.first(std::min(tail.size(), bulk_read));
         const std::size_t got = fetch(tail);
-        buffer_.commit(got);
-        if (got == tail.size()) chunk_ = std::min(2 * chunk_, largest_chunk);
-        if (got == 0) buffer_.release_if_empty(); // a stream that is dry, one of thousands perhaps, holds no memory
+        put_in(got, tail.size());
     } catch (const std::bad_alloc&) {
         buffer_.fail(std::make_error_code(std::errc::not_enough_memory));
+    }
+    void put_in(std::size_t got, std::size_t room) noexcept {
+        buffer_.commit(got);
+        if (got == room) chunk_ = std::min(2 * chunk_, largest_chunk);
+        if (got == 0) buffer_.release_if_empty(); // a stream that is dry, one of thousands perhaps, holds no memory
     }
 
     // The one read(2): how many bytes came, and what is known of the stream afterwards.
@@ -311,20 +339,80 @@ private:
     void collect() noexcept override {
         collecting_ = true;
         watch();
-        if (pending_ == nullptr && !held_) take_in();
+        if (pending_ == nullptr && held_ == 0) take_in_from_outside();
     }
-    void stop_collecting() noexcept override { collecting_ = false; }
+    void stop_collecting() noexcept override { collecting_ = tap_ != nullptr; }
 
     // A read stops at what it asked for, perhaps in mid-pipe, and no event will tell of the rest.
     void go_on_collecting() noexcept {
-        if (collecting_ && !held_ && can_read()) loop_.again(*this);
+        if (collecting_ && held_ == 0 && can_read()) loop_.again(*this);
+    }
+
+    // ---- with a tap ----
+
+    // False if this is closed now, or is no more.
+    [[nodiscard, gnu::noinline]] bool read_once_and_show() noexcept try {
+        const std::shared_ptr<stream_tap> tap = tap_; // it may be the last that there is of it
+        const std::span<char> tail = buffer_.prepare(chunk_ / 2 + 1);
+        const std::size_t got = fetch(tail);
+        if (got != 0 && !show(*tap, {tail.data(), got})) return false;
+        put_in(tap->keeps() ? got : 0, tail.size());
+        return true;
+    } catch (const std::bad_alloc&) {
+        buffer_.fail(std::make_error_code(std::errc::not_enough_memory));
+        return true;
+    }
+
+    [[nodiscard]] bool show(stream_tap& tap, std::string_view bytes) noexcept {
+        held_ |= by_tap;
+        try {
+            tap.take(bytes);
+        } catch (...) {
+            if (!tap.failure_) tap.failure_ = std::current_exception();
+        }
+        if (tap.closed_) return false;
+        held_ &= by_pump;
+        if (tap_ != nullptr && tap_->failure_) buffer_.interrupt();
+        return true;
+    }
+
+    [[gnu::noinline]] void feed_tapped(std::string_view bytes) {
+        if ((held_ & by_tap) != 0) throw_in_use();
+        const std::shared_ptr<stream_tap> tap = tap_;
+        if (tap->keeps()) buffer_.append(bytes);
+        if (show(*tap, bytes)) wake_if_satisfied();
+    }
+
+    // What it has thrown and nobody has seen goes with it.
+    void untap() noexcept {
+        if (tap_ == nullptr) return;
+        buffer_.interruption_told();
+        held_ &= by_pump;
+        tap_.reset();
+    }
+    void untap_for_good() noexcept {
+        if (tap_ != nullptr) tap_->closed_ = true;
+        untap();
+    }
+
+    void throw_at_once() {
+        if (buffer_.throws_at_once()) [[unlikely]]
+            throw_what_interrupts();
+    }
+    [[gnu::noinline]] void throw_what_interrupts() {
+        if (tap_ != nullptr && tap_->failure_) {
+            buffer_.interruption_told();
+            std::rethrow_exception(std::exchange(tap_->failure_, nullptr));
+        }
+        buffer_.throw_error();
     }
 
     // ---- from the buffer to the reader ----
 
     [[nodiscard]] bool pending_is_satisfied() noexcept {
         if (pending_ == nullptr) return false;
-        return buffer_.answers(pending_->asked) || (pending_->asked.what == demand::kind::arrival && can_read());
+        if (buffer_.answers(pending_->asked) || buffer_.throws_at_once()) return true;
+        return pending_->asked.what == demand::kind::arrival && can_read() && tap_ == nullptr;
     }
     void wake_if_satisfied() noexcept {
         if (pending_is_satisfied()) loop_.schedule(*pending_);
@@ -336,7 +424,7 @@ private:
             coroutine = handle;
             reader.pending_ = this;
             reader.watch();
-            reader.take_in(); // if this is a file, or the turn is spent, or the watch has failed
+            reader.take_in_from_outside(); // if this is a file, or the turn is spent, or the watch has failed
             stay.enter(reader.group_);
         }
         parked(const parked&) = delete;
@@ -353,8 +441,12 @@ private:
     };
 
     void check_free() const {
-        if (pending_ != nullptr || held_)
-            throw usage_error(detail::concat({buffer_.name(), ": a second read while the first one waits"}));
+        if (pending_ != nullptr || held_ != 0) throw_in_use();
+    }
+    [[noreturn, gnu::noinline]] void throw_in_use() const {
+        const bool shown = (held_ & by_tap) != 0;
+        throw usage_error(detail::concat({buffer_.name(), shown ? ": used by what sees its bytes while they come"
+                                                                : ": a second read while the first one waits"}));
     }
 
     // True if there is nothing to wait for.
@@ -365,7 +457,8 @@ private:
         return buffer_.answers(d) || read_to_answer(d);
     }
     [[gnu::noinline]] bool read_to_answer(demand& d) noexcept {
-        if (watched_ == 0) readable_ = true; // without events nobody can know better: try
+        if (tap_ != nullptr) return buffer_.throws_at_once(); // the loop reads
+        if (watched_ == 0) readable_ = true;                  // without events nobody can know better: try
         do {
             if (!can_read() || turn_is_spent()) return false;
             // Straight to where it is wanted: nothing is buffered, and whoever asks goes on with it at once.
@@ -381,11 +474,11 @@ private:
     void hold() {
         check_free();
         buffer_.unpin();
-        held_ = true;
+        held_ = by_pump;
         if (watched_ == 0) readable_ = true;
     }
     void let_go() noexcept {
-        held_ = false;
+        held_ &= by_tap;
         go_on_collecting();
     }
     [[nodiscard]] read_awaiter<void> wait_for_arrival();
@@ -401,6 +494,7 @@ private:
     read_buffer buffer_;
     parked* pending_ = nullptr;
     stream_group* group_ = nullptr;
+    std::shared_ptr<stream_tap> tap_;
     std::size_t chunk_ = smallest_chunk;
     capture kept_ = capture::tail(default_unread_limit);
     std::uint64_t arrived_ = 0;
@@ -410,7 +504,9 @@ private:
     bool readable_ = true; // a read may find something
     bool hangup_ = false;
     bool collecting_ = false;
-    bool held_ = false;
+    unsigned char held_ = 0; // by whom it is, no one else reads
+    static constexpr unsigned char by_pump = 1;
+    static constexpr unsigned char by_tap = 2; // while that looks
 };
 
 template <class T>
@@ -421,7 +517,7 @@ public:
     T await_resume() {
         parked_.reset();
         reader_->go_on_collecting(); // also if it never waited
-        reader_->buffer_.throw_error_at_once();
+        reader_->throw_at_once();
         return (reader_->buffer_.*take_)(asked_);
     }
 

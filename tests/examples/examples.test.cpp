@@ -68,6 +68,13 @@ TEST_CASE("interactive holds its dialogue", "[examples][process]") {
     CHECK(output_of("interactive") == "40 + 2 is 42\nthe name is coproc\nsh exited with code 0\n");
 }
 
+TEST_CASE("dialogue logs in to a prompt and drives it", "[examples][process]") {
+    CHECK(output_of("dialogue") == "hatter: refused\nrabbit: let in\n"
+                                   "it says: no such command: make tea\n"
+                                   "timed out\n"
+                                   "it exited with code 0\n");
+}
+
 TEST_CASE("timeout_and_stop waits and gives up and stops", "[examples][process]") {
     CHECK(output_of("timeout_and_stop") == "sleep: still running, and nothing is lost by asking\n"
                                            "sleep: killed by SIGTERM\n"

@@ -35,7 +35,7 @@ public:
     std::suspend_always initial_suspend() const noexcept { return {}; }
 
     auto final_suspend() const noexcept {
-        struct transfer {
+        struct to_awaiter {
             bool await_ready() const noexcept { return false; }
             std::coroutine_handle<> await_suspend(std::coroutine_handle<task_promise> self) const noexcept {
                 const std::coroutine_handle<> awaiter = self.promise().awaiter_;
@@ -43,7 +43,7 @@ public:
             }
             void await_resume() const noexcept {}
         };
-        return transfer{};
+        return to_awaiter{};
     }
 
     void resume_when_done(std::coroutine_handle<> awaiter) noexcept { awaiter_ = awaiter; }

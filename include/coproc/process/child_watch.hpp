@@ -81,12 +81,7 @@ public:
     // ---- as far as the command reaches ----
 
     /// False if there was nobody.
-    bool signal_all(int number) noexcept {
-        if (!family_) return send_signal(number);
-        const bool delivered = family_->send(number);
-        tell_of_signal(number, delivered);
-        return delivered;
-    }
+    bool signal_all(int number) noexcept { return family_ ? deliver(number, true) : send_signal(number); }
     /// Nobody is left but zombies, and the child itself has been reaped. Looks for others, not at the child.
     [[nodiscard]] bool all_gone() noexcept { return reaped() && (!family_ || family_->count() == 0); }
     /// Null where the child is all there is.
@@ -151,13 +146,11 @@ protected:
     virtual void tell_exit(event_loop&) noexcept {}
 
 private:
-    bool deliver(int number) noexcept {
-        const bool delivered = child_.send_signal(number);
-        tell_of_signal(number, delivered);
-        return delivered;
-    }
-    void tell_of_signal(int number, bool delivered) noexcept {
+    // Signals leave here and nowhere else.
+    bool deliver(int number, bool to_all = false) noexcept {
+        const bool delivered = to_all ? family_->send(number) : child_.send_signal(number);
         if (loop_ != nullptr && loop_->observed() && number != 0) tell_signal(*loop_, number, delivered);
+        return delivered;
     }
 
     // In a fork of the process that started it, it is somebody else's child.

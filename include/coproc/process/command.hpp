@@ -25,9 +25,9 @@
 #include "destroy.hpp"
 #include "lent_fd.hpp"
 #include "parse_words.hpp"
+#include "reach.hpp"
 #include "run_rules.hpp"
 #include "secret.hpp"
-#include "reach.hpp"
 #include "session.hpp"
 #include "stdio.hpp"
 #include "terminal.hpp"
@@ -332,13 +332,13 @@ public:
     [[nodiscard]] const std::optional<terminal>& on_terminal() const noexcept { return terminal_; }
     [[nodiscard]] bool inherits_signals() const noexcept { return inherit_signals_; }
     [[nodiscard]] const destroy& on_destroy() const noexcept { return on_destroy_; }
-    [[nodiscard]] const detail::run_rules& rules() const noexcept { return rules_ ? *rules_ : detail::usual_rules(); }
-    /// Null: the usual ones. Never changed once they are made.
-    [[nodiscard]] const std::shared_ptr<const detail::run_rules>& shared_rules() const noexcept { return rules_; }
     [[nodiscard]] coproc::reach reach() const noexcept {
         if (reach_) return *reach_;
         return session_.has_own_group() ? coproc::reach::group : coproc::reach::process;
     }
+    [[nodiscard]] const detail::run_rules& rules() const noexcept { return rules_ ? *rules_ : detail::usual_rules(); }
+    /// Null: the usual ones. Never changed once they are made.
+    [[nodiscard]] const std::shared_ptr<const detail::run_rules>& shared_rules() const noexcept { return rules_; }
 
     /// Program and arguments in one line, which a shell would read back as the same words; but a secret is ***.
     [[nodiscard]] std::string to_string() const { return detail::to_command_line(words(), secret_args_); }

@@ -67,7 +67,8 @@ struct failed_start_event {
     }
 };
 
-/// We have sent a signal, or tried to. None is tried once a child is known to have ended.
+/// We have sent a signal, or tried to, to the child or as far as its command reaches. None is tried once a child is
+/// known to have ended and nobody else is meant.
 struct signal_event {
     int pid;
     std::string_view command_line; ///< as of `command::to_string()`
@@ -80,7 +81,8 @@ struct signal_event {
     }
 };
 
-/// A child has been reaped, whoever was waiting for it. Nothing follows of this pid.
+/// A child has been reaped, whoever was waiting for it. Nothing follows of this pid, but for signals to others whom its
+/// command reaches.
 struct exit_event {
     int pid;
     std::string_view command_line; ///< as of `command::to_string()`

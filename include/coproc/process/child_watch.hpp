@@ -32,10 +32,7 @@ namespace coproc::detail {
 
 class child_watch : event_target, loop_resident {
 public:
-    child_watch(event_loop& loop, destroy on_destroy, platform::extent how_far = {})
-        : loop_(&loop), on_destroy_(on_destroy) {
-        if (how_far.is_wider()) family_ = std::make_unique<family>(child_, std::move(how_far));
-    }
+    child_watch(event_loop& loop, destroy on_destroy) noexcept : loop_(&loop), on_destroy_(on_destroy) {}
     child_watch(const child_watch&) = delete;
     child_watch& operator=(const child_watch&) = delete;
 
@@ -137,6 +134,11 @@ public:
 
 protected:
     virtual ~child_watch() { forget_all(); }
+
+    /// Before there is a child.
+    void reach_for(const family_maker& how, platform::extent how_far) {
+        if (how_far.is_wider()) family_ = how.make(child_, std::move(how_far));
+    }
 
     /// The streams go before the child is looked at for the last time.
     virtual void close_streams() noexcept = 0;
@@ -241,7 +243,7 @@ private:
 
     event_loop* loop_; // null after its end
     platform::child child_;
-    std::unique_ptr<family> family_; // null: the child alone
+    family_owner family_; // null: the child alone
     event_loop::registration watched_ = 0;
     std::optional<platform::reaped> ended_;
     intrusive_list<waiter> waiters_;

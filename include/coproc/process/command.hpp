@@ -26,6 +26,7 @@
 #include "lent_fd.hpp"
 #include "parse_words.hpp"
 #include "reach.hpp"
+#include "reached_family.hpp"
 #include "run_rules.hpp"
 #include "secret.hpp"
 #include "session.hpp"
@@ -204,11 +205,13 @@ public:
     /// The child leads a session of its own (setsid(2)), without a terminal, and in it a group.
     command& new_session() {
         session_.begin_session();
+        families_ = &detail::reached_families();
         return *this;
     }
     /// The child leads a process group of its own: what is typed at our terminal does not signal it.
     command& new_process_group() {
         session_.make_group();
+        families_ = &detail::reached_families();
         return *this;
     }
     /// The child joins a group of our session, such as that of another child; if there is none of that number, the
@@ -237,7 +240,7 @@ public:
     }
     /// The same, with its modes.
     command& pty(const terminal& what) {
-        session_.begin_session();
+        new_session();
         terminal_ = what;
         return *this;
     }
@@ -262,6 +265,7 @@ public:
     /// (`new_process_group`, `new_session`), else to the process.
     command& reach(coproc::reach how_far) {
         reach_ = how_far;
+        families_ = &detail::reached_families();
         return *this;
     }
 
@@ -332,6 +336,8 @@ public:
     [[nodiscard]] const std::optional<terminal>& on_terminal() const noexcept { return terminal_; }
     [[nodiscard]] bool inherits_signals() const noexcept { return inherit_signals_; }
     [[nodiscard]] const destroy& on_destroy() const noexcept { return on_destroy_; }
+    /// Null: nobody but the child is reached.
+    [[nodiscard]] const detail::family_maker* families() const noexcept { return families_; }
     [[nodiscard]] coproc::reach reach() const noexcept {
         if (reach_) return *reach_;
         return session_.has_own_group() ? coproc::reach::group : coproc::reach::process;
@@ -465,6 +471,7 @@ private:
     std::optional<terminal> terminal_;
     destroy on_destroy_ = destroy::kill;
     std::optional<coproc::reach> reach_;
+    const detail::family_maker* families_ = nullptr;
     bool env_cleared_ = false;
     bool inherit_signals_ = false;
 };

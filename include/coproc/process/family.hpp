@@ -4,141 +4,63 @@
 // family: a child together with all whom its command's reach takes in. It signals them, counts those who are left, and
 // tells when nobody is. The child itself is looked after by its child_watch.
 
-#include <fcntl.h>
-#include <signal.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <chrono>
 #include <cstddef>
-#include <new>
-#include <utility>
+#include <memory>
 
-#include "../core/intrusive_list.hpp"
-#include "../core/unique_fd.hpp"
 #include "../loop/event_loop.hpp"
+#include "../platform/extent.hpp"
 #include "../platform/platform.hpp"
 
 namespace coproc::detail {
 
-class family final : event_target, timer {
+/// What is behind it is told by a table and not by virtual functions: of those GCC, which sees one class only, guesses
+/// that it will be that one, and makes all of it part of every program (20 KB).
+class family {
 public:
-    family(const platform::child& leader, platform::extent how_far) noexcept
-        : leader_(leader), others_(std::move(how_far)) {}
+    struct verbs {
+        void (*destroy)(family*) noexcept;
+        void (*leader_is_reaped)(family&) noexcept;
+        void (*leader_may_end)(const family&) noexcept;
+        bool (*send)(family&, int number) noexcept;
+        std::size_t (*count)(family&) noexcept;
+        void (*add)(family&, event_loop& loop, waiter& w);
+        void (*leave_loop)(family&) noexcept;
+    };
+
     family(const family&) = delete;
     family& operator=(const family&) = delete;
-    ~family() { leave_loop(); }
 
-    /// From now on its number may be somebody else's.
-    void leader_is_reaped() noexcept { is_reaped_ = true; }
+    /// From now on the leader's number may be somebody else's.
+    void leader_is_reaped() noexcept { verbs_->leader_is_reaped(*this); }
     /// To be called while the leader can still be reaped, if the others must not outlive it unseen.
-    void leader_may_end() const noexcept {
-        if (others_.reach().group) leader_.kill_group_at_the_last_moment();
-    }
-
+    void leader_may_end() const noexcept { verbs_->leader_may_end(*this); }
     /// To everybody who is there now. False if there is nobody.
-    bool send(int number) noexcept {
-        if (number == SIGKILL) return kill();
-        if (others_.go_beyond_the_group()) look();
-        const bool by_group = others_.reach().group && leader_.signal_group(number, is_reaped_);
-        // Before it has made its group, and when it has left it again, it is not in there.
-        const bool to_leader = !is_reaped_ && !(by_group && is_in_own_group()) && leader_.send_signal(number);
-        const bool to_others = others_.send(number, by_group ? leader_.pid() : 0);
-        return by_group || to_leader || to_others;
-    }
-
-    /// SIGKILL, also to those who are being forked at this moment.
-    bool kill() noexcept {
-        bool killed = false;
-        try {
-            killed = others_.kill(leader_, is_reaped_);
-        } catch (const std::bad_alloc&) {
-            killed = others_.send(SIGKILL, 0); // those who are known
-        }
-        if (others_.reach().group) killed = leader_.signal_group(SIGKILL, is_reaped_) || killed;
-        if (!is_reaped_) killed = leader_.send_signal(SIGKILL) || killed;
-        return killed;
-    }
-
+    bool send(int number) noexcept { return verbs_->send(*this, number); }
     /// How many are there besides the leader, who must have ended. Zombies are not.
-    [[nodiscard]] std::size_t count() noexcept {
-        look();
-        return others_.size();
-    }
-
+    [[nodiscard]] std::size_t count() noexcept { return verbs_->count(*this); }
     /// Schedules `w` once nobody is left, which is not looked at before the next turn. Throws std::bad_alloc.
-    void add(event_loop& loop, waiter& w) {
-        loop_ = &loop;
-        waiters_.push_back(w);
-        watch();
-    }
+    void add(event_loop& loop, waiter& w) { verbs_->add(*this, loop, w); }
     /// The loop ends, or nobody will ask any more.
-    void leave_loop() noexcept {
-        unwatch();
-        loop_ = nullptr;
-    }
+    void leave_loop() noexcept { verbs_->leave_loop(*this); }
+
+    struct destroyer {
+        void operator()(family* f) const noexcept { f->verbs_->destroy(f); }
+    };
+
+protected:
+    explicit family(const verbs& v) noexcept : verbs_(&v) {}
+    ~family() = default;
 
 private:
-    [[nodiscard]] bool is_in_own_group() const noexcept { return ::getpgid(leader_.pid()) == leader_.pid(); }
+    const verbs* verbs_;
+};
 
-    void look() noexcept {
-        try {
-            others_.look(leader_, is_reaped_);
-        } catch (const std::bad_alloc&) {
-            // Then those who are known have to do.
-        }
-    }
+using family_owner = std::unique_ptr<family, family::destroyer>;
 
-    // It waits for one of them to end, whoever it is, and then looks at them all: with hundreds, that is one descriptor
-    // and not hundreds. Where nothing would tell, it looks every now and then.
-    void watch() {
-        if (event_target::linked() || timer::pending() || watched_ != 0) return;
-        const bool is_told = watch_one();
-        if (is_told && !others_.must_be_looked_for()) return;
-        loop_->add(*this, deadline_after(interval_));
-        interval_ = std::min<platform::clock::duration>(2 * interval_, std::chrono::milliseconds(50));
-    }
-    // A copy of the descriptor, since whoever looks may find that it is not needed any more.
-    bool watch_one() {
-        if (others_.exit_fd() < 0) return false;
-        exit_fd_ = unique_fd(::fcntl(others_.exit_fd(), F_DUPFD_CLOEXEC, 3));
-        return exit_fd_ && !loop_->watch(exit_fd_.get(), platform::interest::read, *this, watched_);
-    }
-    void unwatch() noexcept {
-        event_target::unlink();
-        if (loop_ == nullptr) return;
-        loop_->remove(*this);
-        if (watched_ != 0) loop_->unwatch(exit_fd_.get(), platform::interest::read, watched_);
-        exit_fd_.reset();
-    }
-
-    void on_event(platform::readiness) noexcept override { tell(); }
-    void on_timer() noexcept override { tell(); }
-    void tell() noexcept {
-        unwatch();
-        if (waiters_.empty()) return;
-        if (count() == 0) {
-            while (!waiters_.empty()) loop_->schedule(waiters_.pop_front());
-            interval_ = shortest;
-            return;
-        }
-        try {
-            watch();
-        } catch (const std::bad_alloc&) {
-            loop_->again(*this);
-        }
-    }
-
-    static constexpr platform::clock::duration shortest = std::chrono::milliseconds(1);
-
-    const platform::child& leader_;
-    platform::relatives others_;
-    intrusive_list<waiter> waiters_;
-    event_loop* loop_ = nullptr; // while somebody waits
-    unique_fd exit_fd_;
-    event_loop::registration watched_ = 0;
-    platform::clock::duration interval_ = shortest;
-    bool is_reaped_ = false;
+/// How one is made. A command that reaches further than its process has one of these.
+struct family_maker {
+    family_owner (*make)(const platform::child& leader, platform::extent how_far);
+    platform::extent_refusal (*refusal)(const platform::extent& how_far);
 };
 
 } // namespace coproc::detail

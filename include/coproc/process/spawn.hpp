@@ -125,8 +125,9 @@ private:
 }
 
 /// Throws spawn_error where that cannot be done here.
-inline void require_possible(const platform::extent& how_far, const command& c) {
-    const platform::extent_refusal refusal = platform::refusal_of(how_far);
+inline void require_reach(const command& c) {
+    if (c.families() == nullptr) return;
+    const platform::extent_refusal refusal = c.families()->refusal(extent_of(c));
     if (refusal.error == 0) return;
     throw spawn_error(spawn_stage::session, c.program(),
                       concat({"stopping as far as its command reaches is impossible, ", refusal.why}),
@@ -141,7 +142,7 @@ public:
     /// `unset` is what a stream is that the command says nothing of. Throws spawn_error; std::bad_alloc.
     preparation(const command& c, const stdio& unset)
         : file_(c), arguments_(c), environment_(c), identity_(identity_of(c)), fds_(c, unset) {
-        require_possible(extent_of(c), c);
+        require_reach(c);
         plan_.path = file_.name();
         plan_.argv = arguments_.get();
         plan_.envp = environment_.get();

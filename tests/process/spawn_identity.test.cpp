@@ -9,7 +9,6 @@
 
 #include <cerrno>
 #include <chrono>
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,6 +22,7 @@
 #include "support/children.hpp"
 #include "support/forked.hpp"
 #include "support/resources.hpp"
+#include "support/rights.hpp"
 #include "support/run_in_time.hpp"
 #include "support/starts.hpp"
 #include "support/system_call_filter.hpp"
@@ -54,29 +54,7 @@ TEST_CASE("a number that no identity has is refused where it is given", "[proces
 
 namespace {
 
-constexpr uid_t nobody = 65534;
 const std::vector<gid_t> no_groups;
-
-bool we_are_root() {
-    if (::geteuid() == 0) return true;
-    WARN("only root can start children with other rights");
-    return false;
-}
-
-// A child of the tests where any user can execute it.
-class for_everybody {
-public:
-    explicit for_everybody(const char* name) : path_(directory_ / name) {
-        std::filesystem::copy_file(child(name), path_);
-        std::filesystem::permissions(directory_.path(), std::filesystem::perms(0755));
-        std::filesystem::permissions(path_, std::filesystem::perms(0755));
-    }
-    [[nodiscard]] const std::string& path() const { return path_; }
-
-private:
-    temporary_directory directory_;
-    std::string path_;
-};
 
 } // namespace
 

@@ -67,8 +67,8 @@ call_counts with_writes(int number, call_counts others) {
 template <class Story>
 std::optional<system_calls> calls_in(Story story) {
     const char* const asked = std::getenv("COPROC_SPAWN");
-    if (asked != nullptr && std::string_view(asked) == "posix_spawn") {
-        WARN("not tried: children are to be started by posix_spawn");
+    if (asked != nullptr && *asked != '\0') {
+        WARN("not tried: children are to be started by " << asked);
         return std::nullopt;
     }
     std::optional<system_calls> counted = count_system_calls([&] {

@@ -122,14 +122,18 @@ private:
 
 /// The step of a start that failed.
 enum class spawn_stage {
-    pipe,     ///< making the pipe of a piped stream
-    redirect, ///< opening or placing the descriptor of a stream
-    cwd,      ///< changing to the child's working directory
-    session,  ///< taking a session or a process group
-    terminal, ///< making a terminal or taking it as the controlling one
-    identity, ///< taking another user, group or list of groups
-    fork,     ///< creating the process
-    exec,     ///< finding or executing the program
+    pipe,         ///< making the pipe of a piped stream
+    redirect,     ///< opening or placing the descriptor of a stream
+    cwd,          ///< changing to the child's working directory
+    session,      ///< taking a session or a process group
+    terminal,     ///< making a terminal or taking it as the controlling one
+    cgroup,       ///< joining a cgroup
+    limit,        ///< setting the limit of a resource
+    priority,     ///< changing the niceness
+    identity,     ///< taking another user, group or list of groups
+    parent_death, ///< asking for a signal when the parent ends
+    fork,         ///< creating the process
+    exec,         ///< finding or executing the program
 };
 
 /// Starting a child failed. No program ran, and nothing of the attempt is left: no process, no descriptor.

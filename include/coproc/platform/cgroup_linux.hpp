@@ -1,13 +1,17 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
 //
-// The processes of a control group (cgroups(7)), given by its directory.
+// A control group (cgroups(7), version 2), given by its directory: its processes, and the files by which it is told
+// something.
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <string>
 #include <vector>
 
@@ -33,6 +37,19 @@ inline void add_members(const std::string& path, std::vector<pid_t>& found, int 
 }
 
 } // namespace detail
+
+/// A file of the control group, "cgroup.procs", for writing. Empty on failure, with errno: ENOTSUP for
+/// a directory that is none of version 2, which has files of these names that mean something else, or none.
+[[nodiscard]] inline unique_fd open_cgroup_file(const char* directory, const char* name) noexcept {
+    const unique_fd cgroup(::open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC));
+    struct statfs about {};
+    if (!cgroup || ::fstatfs(cgroup.get(), &about) != 0) return {};
+    if (about.f_type != CGROUP2_SUPER_MAGIC) {
+        errno = ENOTSUP;
+        return {};
+    }
+    return unique_fd(::openat(cgroup.get(), name, O_WRONLY | O_CLOEXEC));
+}
 
 /// All in it and below. Throws std::bad_alloc.
 [[nodiscard]] inline std::vector<pid_t> cgroup_members(const std::string& path) {

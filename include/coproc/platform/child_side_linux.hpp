@@ -8,8 +8,11 @@
 #include <linux/sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 
@@ -117,6 +120,45 @@ COPROC_CHILD_SIDE inline long take_terminal(int fd) noexcept {
     return fd < 0 ? 0 : -raw::call(SYS_ioctl, fd, TIOCSCTTY, 0);
 }
 
+// Whoever writes 0 means himself.
+COPROC_CHILD_SIDE inline long join_cgroup(const settings_plan* with) noexcept {
+    if (with == nullptr || with->cgroup_procs < 0) return 0;
+    const long written = raw::call(SYS_write, with->cgroup_procs, raw::address("0"), 1);
+    return written < 0 ? -written : 0;
+}
+
+COPROC_CHILD_SIDE inline long set_limits(const settings_plan* with, std::size_t& which) noexcept {
+    if (with == nullptr) return 0;
+    for (which = 0; which < with->limit_count; ++which) {
+        const resource_limit& limit = with->limits[which];
+        const long answer = raw::call(SYS_prlimit64, 0, limit.resource, raw::address(&limit.value));
+        if (answer < 0) return -answer;
+    }
+    return 0;
+}
+
+// Beyond the ends of the scale is at its end, as with nice(1); the kernel sees to that.
+COPROC_CHILD_SIDE inline long add_niceness(const settings_plan* with) noexcept {
+    if (with == nullptr || with->nice == 0) return 0;
+    const long now = 20 - raw::call(SYS_getpriority, PRIO_PROCESS, 0); // getpriority(2): the kernel answers 40 to 1
+    return -raw::call(SYS_setpriority, PRIO_PROCESS, 0, now + with->nice);
+}
+
+COPROC_CHILD_SIDE inline long set_umask(const settings_plan* with) noexcept {
+    if (with != nullptr && with->umask >= 0) raw::call(SYS_umask, with->umask);
+    return 0;
+}
+
+// A parent that had gone before we asked would be missed: then we have another one already. None at all (0) is one
+// outside of our pid namespace.
+COPROC_CHILD_SIDE inline long ask_for_death_signal(const settings_plan* with) noexcept {
+    if (with == nullptr || with->death_signal == 0) return 0;
+    const long answer = raw::call(SYS_prctl, PR_SET_PDEATHSIG, with->death_signal);
+    if (answer < 0) return -answer;
+    const long parent = raw::call(SYS_getppid);
+    return parent == 0 || parent == with->parent ? 0 : ESRCH;
+}
+
 // Libc's functions of these names would change every thread of the parent. The user last: it takes the right to do the
 // others.
 COPROC_CHILD_SIDE inline long take_identity(const identity* as) noexcept {
@@ -182,17 +224,32 @@ COPROC_CHILD_SIDE inline bool failed(child_slot& slot, spawn_stage stage, long e
     for (;;) raw::call(SYS_exit_group, 127);
 }
 
+// The order matters.
+//   cgroup        first, so that all the rest is counted there, and before its descriptor is closed
+//   descriptors   before the limits: there is no placing above a lower RLIMIT_NOFILE (and a higher one would not help,
+//                 since what is placed has been above that number here). It needs no rights
+//   limits        before the niceness, which RLIMIT_NICE may permit; before the identity, which may take the right to
+//                 raise them, and so that RLIMIT_NPROC holds for the user whom the child becomes: then exec is refused
+//                 (EAGAIN, execve(2)) where he has more processes already, as with setuid(2) by hand
+//   identity      after all that needs our rights
+//   death signal  after the identity, a change of which clears it (prctl(2))
+//   directory     with the child's own rights
 COPROC_CHILD_SIDE inline void child_main(void* argument) noexcept {
     auto& slot = *static_cast<child_slot*>(argument);
     slot.ran = true;
     if (slot.plan != nullptr) { // null: only asked whether memory is shared
         const spawn_plan& plan = *slot.plan;
-        static_cast<void>(failed(slot, spawn_stage::fork, take_descriptors(slot)) ||
+        static_cast<void>(failed(slot, spawn_stage::cgroup, join_cgroup(plan.settings)) ||
+                          failed(slot, spawn_stage::fork, take_descriptors(slot)) ||
                           failed(slot, spawn_stage::fork, reset_dispositions(plan.inherit_signals)) ||
                           failed(slot, spawn_stage::session, take_session(plan.session)) ||
                           failed(slot, spawn_stage::terminal, take_terminal(plan.terminal)) ||
                           failed(slot, spawn_stage::redirect, place_descriptors(plan, slot.highest)) ||
+                          failed(slot, spawn_stage::limit, set_limits(plan.settings, slot.outcome.which)) ||
+                          failed(slot, spawn_stage::priority, add_niceness(plan.settings)) ||
+                          failed(slot, spawn_stage::fork, set_umask(plan.settings)) ||
                           failed(slot, spawn_stage::identity, take_identity(plan.as)) ||
+                          failed(slot, spawn_stage::parent_death, ask_for_death_signal(plan.settings)) ||
                           failed(slot, spawn_stage::cwd, enter_directory(plan.cwd)) ||
                           failed(slot, spawn_stage::exec, execute(slot)));
     }

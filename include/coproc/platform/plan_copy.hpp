@@ -22,21 +22,28 @@ public:
         const std::size_t argc = count(from.argv);
         const std::size_t envc = count(from.envp);
         const std::size_t pointers = (argc + 1 + envc + 1) * sizeof(char*);
+        settings_ = from.settings == nullptr ? settings_plan() : *from.settings;
+        const std::size_t limits = settings_.limit_count * sizeof(resource_limit);
         const std::size_t passed = from.passed_count * sizeof(passed_fd);
-        reserve(pointers + passed + text_size(from.path) + text_size(from.cwd) + text_size(from.argv) +
-                text_size(from.envp));
+        reserve(pointers + limits + passed + text_size(from.path) + text_size(from.cwd) + text_size(settings_.cgroup) +
+                text_size(from.argv) + text_size(from.envp));
 
         plan_ = from;
         plan_.as = nullptr;
+        if (from.settings != nullptr) plan_.settings = &settings_;
         auto** const words = reinterpret_cast<char**>(memory_.get());
-        auto* const fds = reinterpret_cast<passed_fd*>(memory_.get() + pointers);
-        free_ = memory_.get() + pointers + passed;
+        auto* const bounds = reinterpret_cast<resource_limit*>(memory_.get() + pointers);
+        auto* const fds = reinterpret_cast<passed_fd*>(memory_.get() + pointers + limits);
+        free_ = memory_.get() + pointers + limits + passed;
         plan_.argv = copy(from.argv, words);
         plan_.envp = copy(from.envp, words + argc + 1);
         plan_.passed = fds;
         std::copy_n(from.passed, from.passed_count, fds);
         plan_.path = copy(from.path);
         plan_.cwd = copy(from.cwd);
+        std::copy_n(settings_.limits, settings_.limit_count, bounds);
+        settings_.limits = bounds;
+        settings_.cgroup = copy(settings_.cgroup);
     }
 
 private:
@@ -72,6 +79,7 @@ private:
     }
 
     spawn_plan plan_;
+    settings_plan settings_;
     std::unique_ptr<char[]> memory_;
     std::size_t capacity_ = 0;
     char* free_ = nullptr;

@@ -11,10 +11,12 @@
 #endif
 
 #if defined(__linux__)
+#include "cgroup_linux.hpp"
 #include "launch_linux.hpp"
 #include "relatives_linux.hpp"
 #include "spawn_linux.hpp"
 #else
+#include "cgroup_bsd.hpp"
 #include "launch_bsd.hpp"
 #include "relatives_bsd.hpp"
 #include "spawn_bsd.hpp"

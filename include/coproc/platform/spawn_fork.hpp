@@ -21,6 +21,8 @@
 #include <grp.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,7 +34,10 @@
 #include <utility>
 
 #if defined(__linux__)
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+#elif defined(__FreeBSD__)
+#include <sys/procctl.h>
 #endif
 
 #include "pipe.hpp"
@@ -48,6 +53,10 @@ inline int error_of(long result) noexcept { return result < 0 ? errno : 0; }
 
 inline int highest_target(const spawn_plan& plan) noexcept {
     return plan.passed_count == 0 ? 2 : plan.passed[plan.passed_count - 1].target;
+}
+
+inline int join_cgroup(const settings_plan* with) noexcept {
+    return with == nullptr || with->cgroup_procs < 0 ? 0 : error_of(::write(with->cgroup_procs, "0", 1));
 }
 
 // As exec(2) would leave them, if they are to be kept: what has a handler has its default. The host's handlers must not
@@ -107,6 +116,56 @@ inline int close_the_rest(const spawn_plan& plan, int& report, int highest) noex
     return 0;
 }
 
+// After a lower RLIMIT_STACK the stack may not grow any more: what is still to come has room.
+inline void grow_stack() noexcept {
+    volatile char room[16384];
+    room[0] = 0;
+    static_cast<void>(room[0]);
+}
+
+inline int set_limits(const settings_plan* with, std::size_t& which) noexcept {
+    if (with == nullptr) return 0;
+    grow_stack();
+    for (which = 0; which < with->limit_count; ++which) {
+        const resource_limit& limit = with->limits[which];
+#if defined(__GLIBC__)
+        const auto resource = static_cast<__rlimit_resource_t>(limit.resource);
+#else
+        const int resource = limit.resource;
+#endif
+        if (::setrlimit(resource, &limit.value) != 0) return errno;
+    }
+    return 0;
+}
+
+inline int add_niceness(const settings_plan* with) noexcept {
+    if (with == nullptr || with->nice == 0) return 0;
+    return error_of(::setpriority(PRIO_PROCESS, 0, ::getpriority(PRIO_PROCESS, 0) + with->nice));
+}
+
+inline int set_umask(const settings_plan* with) noexcept {
+    if (with != nullptr && with->umask >= 0) ::umask(static_cast<mode_t>(with->umask));
+    return 0;
+}
+
+#if defined(__linux__)
+constexpr bool can_tell_of_death = true;
+inline int ask_for(int signal) noexcept { return error_of(::prctl(PR_SET_PDEATHSIG, signal)); }
+#elif defined(__FreeBSD__)
+constexpr bool can_tell_of_death = true;
+inline int ask_for(int signal) noexcept { return error_of(::procctl(P_PID, 0, PROC_PDEATHSIG_CTL, &signal)); }
+#else
+constexpr bool can_tell_of_death = false;
+inline int ask_for(int) noexcept { return ENOTSUP; }
+#endif
+
+inline int ask_for_death_signal(const settings_plan* with) noexcept {
+    if (with == nullptr || with->death_signal == 0) return 0;
+    if (const int error = ask_for(with->death_signal)) return error;
+    const pid_t parent = ::getppid();
+    return parent == 0 || parent == with->parent ? 0 : ESRCH;
+}
+
 // Libc's functions of these names are for all threads, and take locks for that; but we are one thread.
 inline int set_groups(const identity& as) noexcept {
 #if defined(__linux__)
@@ -160,12 +219,17 @@ inline bool failed(spawn_outcome& outcome, spawn_stage stage, int error) noexcep
 // The steps, in the order of child_main on Linux, which says why.
 [[noreturn]] inline void set_up(const spawn_plan& plan, const sigset_t& mask, int report, int highest) noexcept {
     spawn_outcome outcome;
-    static_cast<void>(failed(outcome, spawn_stage::fork, reset_dispositions(plan.inherit_signals)) ||
+    static_cast<void>(failed(outcome, spawn_stage::cgroup, join_cgroup(plan.settings)) ||
+                      failed(outcome, spawn_stage::fork, reset_dispositions(plan.inherit_signals)) ||
                       failed(outcome, spawn_stage::session, take_session(plan.session)) ||
                       failed(outcome, spawn_stage::terminal, take_terminal(plan.terminal)) ||
                       failed(outcome, spawn_stage::redirect, place_descriptors(plan)) ||
                       failed(outcome, spawn_stage::redirect, close_the_rest(plan, report, highest)) ||
+                      failed(outcome, spawn_stage::limit, set_limits(plan.settings, outcome.which)) ||
+                      failed(outcome, spawn_stage::priority, add_niceness(plan.settings)) ||
+                      failed(outcome, spawn_stage::fork, set_umask(plan.settings)) ||
                       failed(outcome, spawn_stage::identity, take_identity(plan.as)) ||
+                      failed(outcome, spawn_stage::parent_death, ask_for_death_signal(plan.settings)) ||
                       failed(outcome, spawn_stage::cwd, enter_directory(plan.cwd)) ||
                       failed(outcome, spawn_stage::exec, execute(plan, mask)));
     static_cast<void>(::write(report, &outcome, sizeof outcome) < 0); // whole (PIPE_BUF); if not, nobody is there
@@ -213,6 +277,8 @@ inline spawn_outcome read_outcome(const unique_fd& report) noexcept {
 }
 
 inline spawn_outcome spawn_by_fork(const spawn_plan& plan, pid_t& pid) noexcept {
+    const bool death_is_told = plan.settings != nullptr && plan.settings->death_signal != 0;
+    if (death_is_told && !forked::can_tell_of_death) return {spawn_stage::parent_death, ENOTSUP};
     pipe_ends report = make_pipe();
     const int last = forked::highest_target(plan);
     if (report.write && report.write.get() <= last) { // where it would be overwritten

@@ -17,8 +17,8 @@
 // posix_spawn serves.
 //
 // A child that gives up rights gets a copy of our memory instead (no CLONE_VM): a process that others may trace or
-// signal must not be inside a privileged one. Only the slot is shared with it. That is also the way of whatever
-// posix_spawn cannot do; and where it is refused, too, there is fork.
+// signal must not be inside a privileged one. Only the slot is shared with it. Where clone is not to share memory with
+// us, that is also the way of whatever posix_spawn cannot do; and where it is refused, too, there is fork.
 
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -87,6 +87,8 @@ inline long vfork_child(spawn_method method, memory of_child, child_slot& slot, 
     const std::uint64_t flags =
         CLONE_VFORK | (of_child == memory::shared ? CLONE_VM : 0) | (slot.shares_descriptors ? CLONE_FILES : 0);
     alignas(64) char stack[16384]; // we sleep, so our own stack is the safest place for the child's
+    // All of it is mapped from now on: with a lower RLIMIT_STACK of its own, the child could not have it grow.
+    if (slot.plan != nullptr && slot.plan->settings != nullptr) *const_cast<volatile char*>(stack) = 0;
     if (method == spawn_method::clone3) return clone3_child(flags, stack, slot, pidfd);
     return raw::clone(SYS_clone, static_cast<long>(flags | CLONE_PIDFD), raw::address(stack + sizeof stack),
                       raw::address(&pidfd), &child_main, &slot);

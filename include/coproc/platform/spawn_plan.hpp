@@ -3,6 +3,7 @@
 //
 // A start with nothing left to decide: what `platform::spawn` is given and what it answers.
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <cstddef>
@@ -35,6 +36,24 @@ struct session_plan {
     pid_t group = ours;                 ///< or the number of one to join
 };
 
+/// What the child may use, see setrlimit(2).
+struct resource_limit {
+    int resource;
+    rlimit value;
+};
+
+/// What else the child does to itself before its program runs.
+struct settings_plan {
+    const char* cgroup = nullptr;           ///< the directory of the one that it joins; null: ours
+    int cgroup_procs = -1;                  ///< its file of that name, open for writing
+    const resource_limit* limits = nullptr; ///< one for each resource
+    std::size_t limit_count = 0;
+    int nice = 0;         ///< added to ours
+    int umask = -1;       ///< -1: ours
+    int death_signal = 0; ///< what it gets when the thread that makes it ends; 0: nothing
+    pid_t parent = 0;     ///< us, if there is such a signal
+};
+
 /// Everything laid out in memory that stays as it is during the call.
 struct spawn_plan {
     const char* path = nullptr;        ///< the file to execute: absolute, or relative to our own directory
@@ -46,14 +65,16 @@ struct spawn_plan {
     std::size_t passed_count = 0;
     session_plan session;
     int terminal = -1; ///< one of the descriptors in `stdio`: to be the controlling terminal of the new session
-    const identity* as = nullptr; ///< null: ours
-    bool inherit_signals = false; ///< else none is blocked and none ignored
+    const identity* as = nullptr;            ///< null: ours
+    const settings_plan* settings = nullptr; ///< null: everything as we have it
+    bool inherit_signals = false;            ///< else none is blocked and none ignored
 };
 
 /// The step that failed and its errno; errno 0: the program runs.
 struct spawn_outcome {
     spawn_stage stage = spawn_stage::exec;
     int error = 0;
+    std::size_t which = 0; ///< of several limits
 };
 
 } // namespace coproc::platform

@@ -53,7 +53,8 @@ constexpr short begin_session = 0;
 #endif
 
 inline bool posix_spawn_can(const spawn_plan& plan) noexcept {
-    return plan.as == nullptr && plan.terminal < 0 && (!plan.session.is_new || begin_session != 0);
+    return plan.as == nullptr && plan.settings == nullptr && plan.terminal < 0 &&
+           (!plan.session.is_new || begin_session != 0);
 }
 
 inline short flags_for(const spawn_plan& plan) noexcept {

@@ -25,6 +25,7 @@
 #include "../core/unique_fd.hpp"
 #include "../platform/nameless_file.hpp"
 #include "../platform/pipe.hpp"
+#include "../platform/platform.hpp"
 #include "../platform/socket_pair.hpp"
 #include "../platform/spawn_plan.hpp"
 #include "child_terminal.hpp"
@@ -89,7 +90,7 @@ struct stream_ends {
 [[nodiscard]] inline stream_ends open_for_child(const command& c, child_fd to, const char* path, int how) {
     unique_fd file;
     do { // a FIFO makes open(2) wait, and a signal ends that
-        file = unique_fd(::open(path, how | O_CLOEXEC | O_NOCTTY, 0666));
+        file = unique_fd(::open(path, how | O_CLOEXEC | O_NOCTTY, c.settings().file_mode()));
     } while (!file && errno == EINTR);
     file = platform::above_stdio(std::move(file));
     if (!file) {
@@ -250,12 +251,28 @@ private:
     std::vector<platform::passed_fd> list_;
 };
 
+// ---- the cgroup ----
+
+[[nodiscard]] inline std::string describe_cgroup(std::string_view directory) {
+    return concat({"joining the cgroup ", in_quotes(directory), " failed"});
+}
+
+/// Where the child is to say that it joins.
+[[nodiscard]] inline unique_fd open_cgroup(const command& c) {
+    const std::string& directory = c.settings().cgroup();
+    if (directory.empty()) return {};
+    unique_fd procs = platform::open_cgroup_file(directory.c_str(), "cgroup.procs");
+    if (!procs) cannot_start(c, spawn_stage::cgroup, platform::last_error(), {describe_cgroup(directory)});
+    return procs;
+}
+
 // ---- all of them ----
 
 class child_fds {
 public:
     /// Throws spawn_error.
-    child_fds(const command& c, const stdio& unset) : streams_(c, unset), passed_(c, streams_) {}
+    child_fds(const command& c, const stdio& unset)
+        : streams_(c, unset), passed_(c, streams_), cgroup_(open_cgroup(c)) {}
 
     void describe(platform::spawn_plan& plan) const noexcept {
         for (std::size_t number = 0; number < 3; ++number) plan.stdio[number] = streams_.source(number);
@@ -267,10 +284,13 @@ public:
     [[nodiscard]] unique_fd take_ours(std::size_t number) noexcept { return streams_.take_ours(number); }
     /// From 3 on.
     [[nodiscard]] unique_fd take_ours_of(int number) noexcept { return passed_.take_ours(number); }
+    /// Its file cgroup.procs; -1: it stays in ours.
+    [[nodiscard]] int cgroup() const noexcept { return cgroup_.get(); }
 
 private:
     stdio_setup streams_;
     passed_fds passed_;
+    unique_fd cgroup_;
 };
 
 } // namespace coproc::detail

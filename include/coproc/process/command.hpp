@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "../core/concat.hpp"
+#include "child_settings.hpp"
 #include "destroy.hpp"
 #include "lent_fd.hpp"
 #include "parse_words.hpp"
@@ -200,6 +201,54 @@ public:
         return *this;
     }
 
+    // ---- settings ----
+
+    // Each throws std::invalid_argument for a value that can mean nothing.
+
+    /// What the child takes off the mode of files that it makes (umask(2)): 0 to 0777. Files that we make for its
+    /// streams are made with this and with ours.
+    template <std::integral Mode>
+    command& umask(Mode mode) {
+        settings_.umask(mode);
+        return *this;
+    }
+    /// Added to our niceness, as by nice(1): above 0 it gives way to others, below 0 others to it, which needs the
+    /// right to do so; without it the start fails at spawn_stage::priority.
+    template <std::integral N>
+    command& nice(N change) {
+        settings_.nice(change);
+        return *this;
+    }
+    /// How much of a resource, such as RLIMIT_NOFILE, the child may use (setrlimit(2)): the bound that holds, and how
+    /// far it may raise that itself; RLIM_INFINITY is none. Where the hard limit is above ours and we have no right to
+    /// that, the start fails at spawn_stage::limit. With `user`, RLIMIT_NPROC counts the processes of that one: where
+    /// he has more already, exec fails (EAGAIN). The last word on a resource counts.
+    template <std::integral Soft, std::integral Hard>
+    command& limit(int resource, Soft soft, Hard hard) {
+        settings_.limit(resource, soft, hard);
+        return *this;
+    }
+    template <std::integral Bound>
+    command& limit(int resource, Bound both) {
+        return limit(resource, both, both);
+    }
+    /// The child gets this signal when the thread that started it ends (prctl(2), PR_SET_PDEATHSIG): not when the
+    /// process does, so that thread should be one that lives as long as the child. It does not last if the program has
+    /// more rights than who executes it (set-user-ID, capabilities). Linux, and FreeBSD, where it is the process that
+    /// counts; elsewhere the start fails at spawn_stage::parent_death.
+    template <std::integral Signal>
+    command& parent_death_signal(Signal number) {
+        settings_.death_signal(number);
+        return *this;
+    }
+    /// The child is a member of this cgroup (version 2) from before its program runs: the path of its directory, such
+    /// as "/sys/fs/cgroup/jobs". If it cannot be, the start fails at spawn_stage::cgroup. Linux.
+    template <word Path>
+    command& cgroup(const Path& directory) {
+        settings_.cgroup(detail::checked(directory, "cgroup"));
+        return *this;
+    }
+
     // ---- session ----
 
     /// The child leads a session of its own (setsid(2)), without a terminal, and in it a group.
@@ -332,6 +381,7 @@ public:
     /// What `in(number, …)` and `out(number, …)` have said and no descriptor of ours is; by rising number.
     [[nodiscard]] const std::vector<std::pair<int, numbered_stdio>>& more_stdio() const noexcept { return more_stdio_; }
     [[nodiscard]] const identity_change& identity() const noexcept { return identity_; }
+    [[nodiscard]] const detail::child_settings& settings() const noexcept { return settings_; }
     [[nodiscard]] const detail::session_choice& session() const noexcept { return session_; }
     [[nodiscard]] const std::optional<terminal>& on_terminal() const noexcept { return terminal_; }
     [[nodiscard]] bool inherits_signals() const noexcept { return inherit_signals_; }
@@ -467,6 +517,7 @@ private:
     std::vector<std::pair<int, numbered_stdio>> more_stdio_;
     identity_change identity_;
     std::shared_ptr<const detail::run_rules> rules_; // null: the usual ones
+    detail::child_settings settings_;
     detail::session_choice session_;
     std::optional<terminal> terminal_;
     destroy on_destroy_ = destroy::kill;

@@ -18,6 +18,7 @@
 
 #include "../core/concat.hpp"
 #include "../core/error.hpp"
+#include "../core/exit_status.hpp"
 #include "../core/unique_fd.hpp"
 #include "../platform/platform.hpp"
 #include "child_fds.hpp"
@@ -150,6 +151,7 @@ public:
         fds_.describe(plan_);
         plan_.session = c.session().plan();
         plan_.as = identity_ ? &*identity_ : nullptr;
+        if (!c.settings().says_nothing()) plan_.settings = &settings_.emplace(c.settings().plan(fds_.cgroup()));
         plan_.inherit_signals = c.inherits_signals();
     }
     preparation(const preparation&) = delete;
@@ -164,6 +166,7 @@ private:
     argument_vector arguments_;
     environment_block environment_;
     std::optional<platform::identity> identity_;
+    std::optional<platform::settings_plan> settings_;
     child_fds fds_;
     platform::spawn_plan plan_;
 };
@@ -182,6 +185,10 @@ private:
     return concat({"joining the process group ", std::to_string(session.group), " failed"});
 }
 
+[[nodiscard]] inline std::string describe_limit(const platform::resource_limit& limit) {
+    return concat({"setting ", platform::resource_name(limit.resource), " failed"});
+}
+
 [[nodiscard]] inline std::string describe(const platform::spawn_outcome& outcome, const platform::spawn_plan& plan) {
     switch (outcome.stage) {
     case spawn_stage::pipe: return "making a pipe failed";
@@ -189,7 +196,13 @@ private:
     case spawn_stage::cwd: return concat({"changing to the directory ", in_quotes(plan.cwd), " failed"});
     case spawn_stage::session: return describe_session(plan.session);
     case spawn_stage::terminal: return "taking the terminal failed";
+    case spawn_stage::cgroup: return describe_cgroup(plan.settings->cgroup);
+    case spawn_stage::limit: return describe_limit(plan.settings->limits[outcome.which]);
+    case spawn_stage::priority:
+        return concat({"changing the niceness by ", std::to_string(plan.settings->nice), " failed"});
     case spawn_stage::identity: return "taking another identity failed";
+    case spawn_stage::parent_death:
+        return concat({"asking for ", signal_name(plan.settings->death_signal), " at our death failed"});
     case spawn_stage::fork: return "creating a process failed";
     case spawn_stage::exec: break;
     }

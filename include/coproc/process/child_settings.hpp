@@ -1,0 +1,106 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+//
+// child_settings: how a command's child is to be treated: its mask for new files, its priority, its limits, its cgroup,
+// and what it hears of our death. Values are checked where they are given: std::invalid_argument.
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <concepts>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "../core/concat.hpp"
+#include "../platform/spawn_plan.hpp"
+#include "../platform/system_numbers.hpp"
+
+namespace coproc::detail {
+
+class child_settings {
+public:
+    template <std::integral Mode>
+    void umask(Mode mode) {
+        if (std::cmp_less(mode, 0) || std::cmp_greater(mode, 0777)) refuse(mode, "no umask: 0 to 0777");
+        said_.umask = static_cast<int>(mode);
+    }
+
+    /// From one end of the widest scale, FreeBSD's, to the other.
+    template <std::integral N>
+    void nice(N change) {
+        if (std::cmp_less(change, -40) || std::cmp_greater(change, 40)) {
+            refuse(change, "no change of niceness: -40 to 40");
+        }
+        said_.nice = static_cast<int>(change);
+    }
+
+    /// The last word on a resource counts.
+    template <std::integral Soft, std::integral Hard>
+    void limit(int resource, Soft soft, Hard hard) {
+        const char* const name = platform::resource_name(resource);
+        if (name == nullptr) refuse(resource, "no resource that can be limited here");
+        const rlimit bounds{checked_bound(soft, name), checked_bound(hard, name)};
+        if (bounds.rlim_cur > bounds.rlim_max) {
+            refuse(soft, concat({"a soft limit of ", name, " above the hard one, ", std::to_string(hard)}));
+        }
+        for (platform::resource_limit& before : limits_) {
+            if (before.resource == resource) {
+                before.value = bounds;
+                return;
+            }
+        }
+        limits_.push_back({resource, bounds});
+    }
+
+    template <std::integral Signal>
+    void death_signal(Signal signal) {
+        if (std::cmp_less(signal, 1) || std::cmp_greater(signal, platform::highest_signal)) refuse(signal, "no signal");
+        said_.death_signal = static_cast<int>(signal);
+    }
+
+    /// Checked already, but for this.
+    void cgroup(std::string directory) {
+        if (directory.empty()) throw std::invalid_argument("the cgroup of a command is empty");
+        cgroup_ = std::move(directory);
+    }
+
+    /// Nothing is to be different from what it is here.
+    [[nodiscard]] bool says_nothing() const noexcept {
+        return said_.umask < 0 && said_.nice == 0 && limits_.empty() && said_.death_signal == 0 && cgroup_.empty();
+    }
+    [[nodiscard]] const std::string& cgroup() const noexcept { return cgroup_; }
+    /// Of a file that we make for the child: neither our mask nor its own permits more.
+    [[nodiscard]] mode_t file_mode() const noexcept {
+        return said_.umask < 0 ? 0666 : static_cast<mode_t>(0666 & ~said_.umask);
+    }
+    /// What is asked of the system, in memory that is ours.
+    [[nodiscard]] platform::settings_plan plan(int cgroup_procs) const noexcept {
+        platform::settings_plan all = said_;
+        if (!cgroup_.empty()) all.cgroup = cgroup_.c_str();
+        all.cgroup_procs = cgroup_procs;
+        all.limits = limits_.data();
+        all.limit_count = limits_.size();
+        if (all.death_signal != 0) all.parent = ::getpid();
+        return all;
+    }
+
+private:
+    template <std::integral Given>
+    [[noreturn]] static void refuse(Given given, std::string_view why) {
+        throw std::invalid_argument(concat({std::to_string(given), " is ", why}));
+    }
+    template <std::integral Given>
+    static rlim_t checked_bound(Given given, const char* name) {
+        if (std::cmp_less(given, 0) || !std::in_range<rlim_t>(given)) refuse(given, concat({"no bound of ", name}));
+        return static_cast<rlim_t>(given);
+    }
+
+    platform::settings_plan said_; // all but what it points to
+    std::vector<platform::resource_limit> limits_;
+    std::string cgroup_;
+};
+
+} // namespace coproc::detail

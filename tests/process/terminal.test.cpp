@@ -73,11 +73,13 @@ std::string description(const char* size, const char* echo, const char* lines) {
     return text += "session is mine: yes\r\nI am in its foreground: yes\r\n";
 }
 
+#if defined(__linux__)
 // Has ended and can be waited for, without our loop being told.
 void wait_behind_the_loop(const async_process& p) {
     siginfo_t info{};
     ::waitid(P_PID, static_cast<id_t>(p.pid().value()), &info, WEXITED | WNOWAIT);
 }
+#endif
 
 task<std::optional<std::error_code>> failure_of_writing(async_process& p, std::string bytes) {
     try {
@@ -184,6 +186,7 @@ TEST_CASE("nothing that was shown before the end is lost", "[process][spawn_fork
         CHECK((all == alphabet(several_mib)));
     };
     run_in_time(exit_first());
+#if defined(__linux__) // elsewhere a child does not end before what it has written was read
     const auto nobody_looks = []() -> task<> {
         for (int i = 0; i < 50; ++i) {
             async_process p(command(child("flood"), "1:3000").pty()); // as much as the kernel keeps
@@ -194,6 +197,7 @@ TEST_CASE("nothing that was shown before the end is lost", "[process][spawn_fork
         }
     };
     run_in_time(nobody_looks());
+#endif
 }
 
 TEST_CASE("the end of a terminal is an end and no error in every way of reading", "[process]") {
@@ -573,7 +577,8 @@ TEST_CASE("a terminal for which there is no room is named and leaves nothing", "
     CHECK(code == 0);
 }
 
-TEST_CASE("a host without standard streams gives its child a terminal all the same", "[process][spawn_fork]") {
+TEST_CASE("a host without standard streams gives its child a terminal all the same",
+          "[process][spawn_fork][own_descriptors]") {
     const int code = in_a_fork([] {
         for (int fd = 0; fd < 3; ++fd) ::close(fd);
         async_process* running = nullptr;

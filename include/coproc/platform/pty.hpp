@@ -56,7 +56,7 @@ namespace detail {
     if (::ioctl(master.get(), TIOCPTYGNAME, name) != 0) return {}; // ptsname(3) is not for threads
 #else
     if (const int error = ::ptsname_r(master.get(), name, sizeof name); error != 0) {
-        errno = error;
+        if (error > 0) errno = error; // some tell it that way
         return {};
     }
 #endif

@@ -89,14 +89,16 @@ TEST_CASE("a dry run keeps what was said of streams and descriptors and identity
     const command c = command(child("cat")).out(stdio::file("/tmp/x")).err(stdio::to_out).pass_fd(7, 0);
     const command d = command(c).user(0).group(5).groups(std::array{6, 7}).inherit_signals();
     const start_plan plan = dry_run(d, stdio::null);
-    CHECK(plan.streams[0].is(stdio::null));
-    CHECK(plan.streams[1].as_file()->path == "/tmp/x");
-    CHECK(plan.streams[2].is(stdio::to_out));
+    CHECK(plan.streams == std::array<std::string, 3>{"null", "> /tmp/x", "to out"});
+    CHECK(plan.what.stdio_of(1)->as_file()->path == "/tmp/x");
     CHECK(plan.what.passed_fds().size() == 1);
     CHECK(plan.what.identity().user == 0U);
     CHECK(plan.what.identity().groups == std::vector<gid_t>{6, 7});
     CHECK(plan.what.inherits_signals());
-    CHECK(dry_run(command(child("cat"))).streams[0].is(stdio::pipe)); // as for async_process
+    const std::array<std::string, 3> pipes{"pipe", "pipe", "pipe"}; // as for async_process
+    CHECK(dry_run(command(child("cat"))).streams == pipes);
+    const std::array<std::string, 3> terminal{"terminal", "terminal", "null"};
+    CHECK(dry_run(command(child("cat")).pty().err(stdio::null)).streams == terminal);
 }
 
 TEST_CASE("a dry run is told in one line", "[process]") {

@@ -245,6 +245,19 @@ TEST_CASE("a child whose owner is gone is told of until it is reaped", "[process
     run_in_time(talk());
 }
 
+TEST_CASE("a signal to a whole group is told once", "[process]") {
+    const nothing_leaks check;
+    const auto talk = []() -> task<> {
+        notes n;
+        event_loop::current().observe(n);
+        async_process p(command(child("hold")).new_process_group());
+        p.kill();
+        co_await p.wait();
+        CHECK(n.events == told{"start", "SIGKILL delivered", "exit"});
+    };
+    run_in_time(talk());
+}
+
 TEST_CASE("a child that ends with its loop is told of", "[process]") {
     const nothing_leaks check;
     notes n;
@@ -372,6 +385,9 @@ TEST_CASE("what else a command says is told at its start", "[process]") {
     CHECK(detail::describe_extras(c, stdio::pipe) ==
           "env cleared +K=v, in < /in, out >> '/a log', err socket, fd 5 from 0, user 1, group 2, groups 3 4, new "
           "process group");
+    CHECK(
+        detail::describe_extras(command("x").in(4, stdio::file("/in")).out(3, stdio::pipe).pty(24, 80), stdio::pipe) ==
+        "in terminal, out terminal, err terminal, out 3 pipe, in 4 < /in, new session, terminal 24x80");
     CHECK(detail::describe_extras(command("x").new_session(), stdio::null) ==
           "in null, out null, err null, new session");
     CHECK(detail::describe_extras(command("x").process_group(77), stdio::inherit) ==

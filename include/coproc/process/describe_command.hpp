@@ -16,11 +16,13 @@
 #include <vector>
 
 #include "../core/concat.hpp"
+#include "child_terminal.hpp"
 #include "command.hpp"
 #include "environment_block.hpp"
 #include "secret.hpp"
 #include "session.hpp"
 #include "stdio.hpp"
+#include "terminal.hpp"
 #include "words.hpp"
 
 namespace coproc::detail {
@@ -62,10 +64,10 @@ private:
     return text;
 }
 
-/// What stands behind one of the three streams.
-[[nodiscard]] inline std::string describe_stream(std::size_t number, const stdio& what) {
+/// What stands behind a stream that the child reads or writes.
+[[nodiscard]] inline std::string describe_stream(const stdio& what, bool child_reads) {
     if (const auto* file = what.as_file()) {
-        return concat({number == 0 ? "< " : file->append ? ">> " : "> ", shell_quoted(file->path)});
+        return concat({child_reads ? "< " : file->append ? ">> " : "> ", shell_quoted(file->path)});
     }
     if (const auto* fd = what.as_fd()) return concat({"fd ", std::to_string(fd->get())});
     if (const auto* text = what.as_text()) return concat({"text of ", std::to_string(text->bytes.size()), " bytes"});
@@ -75,6 +77,23 @@ private:
     if (what.is(stdio::to_out)) return "to out";
     if (what.is(stdio::to_err)) return "to err";
     return "inherit";
+}
+
+/// Of stdin, stdout or stderr; `unset` is what it is if the command says nothing of it.
+[[nodiscard]] inline std::string describe_stream(const command& c, std::size_t number, const stdio& unset) {
+    if (is_terminal(c, number)) return "terminal";
+    const std::optional<stdio>& said = c.stdio_of(number);
+    return describe_stream(said ? *said : unset, number == 0);
+}
+
+inline void describe_descriptors(const command& c, fact_list& facts) {
+    for (const auto& [number, more] : c.more_stdio()) {
+        facts.add({more.child_reads ? "in " : "out ", std::to_string(number), " ",
+                   describe_stream(more.what, more.child_reads)});
+    }
+    for (const auto& [number, fd] : c.passed_fds()) {
+        facts.add({"fd ", std::to_string(number), " from ", std::to_string(fd.get())});
+    }
 }
 
 inline void describe_identity(const command::identity_change& as, fact_list& facts) {
@@ -87,7 +106,7 @@ inline void describe_identity(const command::identity_change& as, fact_list& fac
 }
 
 inline void describe_session(const session_choice& session, fact_list& facts) {
-    if (session.plan().is_new) return facts.add({"new session"});
+    if (session.plan().is_new) return facts.add({"new session"}); // and so a new group
     if (session.has_own_group()) return facts.add({"new process group"});
     if (session.plan().group > 0) facts.add({"process group ", std::to_string(session.plan().group)});
 }
@@ -110,13 +129,9 @@ inline void describe_terminal(const terminal& what, fact_list& facts) {
     if (const std::string changes = describe_environment(c); !changes.empty()) facts.add({"env", changes});
     constexpr std::array<std::string_view, 3> names{"in ", "out ", "err "};
     for (std::size_t number = 0; number < names.size(); ++number) {
-        const std::optional<stdio>& said = c.stdio_of(number);
-        if (!said && c.on_terminal()) facts.add({names[number], "terminal"});
-        else facts.add({names[number], describe_stream(number, said ? *said : unset)});
+        facts.add({names[number], describe_stream(c, number, unset)});
     }
-    for (const auto& [number, fd] : c.passed_fds()) {
-        facts.add({"fd ", std::to_string(number), " from ", std::to_string(fd.get())});
-    }
+    describe_descriptors(c, facts);
     describe_identity(c.identity(), facts);
     describe_session(c.session(), facts);
     if (c.on_terminal()) describe_terminal(*c.on_terminal(), facts);

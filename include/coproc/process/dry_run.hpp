@@ -37,19 +37,14 @@ struct start_plan {
     std::vector<std::string> argv;        ///< the first is the program's own name
     std::vector<std::string> environment; ///< all of it, each `key=value`
     std::string cwd;                      ///< the directory it would be in, absolute
-    std::array<stdio, 3> streams;         ///< stdin, stdout, stderr; a pipe where it would be the terminal
-
-    start_plan(const command& c, const stdio& unset) : what(c), streams{of(0, unset), of(1, unset), of(2, unset)} {}
+    std::array<std::string, 3> streams;   ///< stdin, stdout, stderr: "null", "pipe", "< path", "> path" …
 
     /// One line: the command, and between brackets what else it says.
     [[nodiscard]] const std::string& to_string() const noexcept { return shown_; }
 
 private:
     friend start_plan dry_run(const command&, const stdio&);
-
-    [[nodiscard]] stdio of(std::size_t number, const stdio& unset) const {
-        return what.stdio_of(number).value_or(unset);
-    }
+    explicit start_plan(const command& c) : what(c) {}
 
     std::string shown_;
 };
@@ -102,11 +97,14 @@ inline void require_program(const command& c, const char* file) {
     detail::require_directory(c);
     detail::require_program(c, file.name());
 
-    start_plan plan(c, unset);
+    start_plan plan(c);
     plan.file = file.name();
     plan.argv = detail::strings_of(detail::argument_vector(c).get());
     plan.environment = detail::strings_of(detail::environment_block(c).get());
     plan.cwd = detail::absolute(c.cwd());
+    for (std::size_t number = 0; number < plan.streams.size(); ++number) {
+        plan.streams[number] = detail::describe_stream(c, number, unset);
+    }
     plan.shown_ = detail::on_one_line(detail::concat(
         {c.to_string(), "  (file ", shell_quoted(plan.file), ", ", detail::describe_extras(c, unset), ")"}));
     return plan;

@@ -73,7 +73,8 @@ struct signal_event {
     int pid;
     std::string_view command_line; ///< as of `command::to_string()`
     int number;
-    bool delivered; ///< else there was nobody any more, or the system refused
+    /// To it or to anybody else whom its command reaches; if not, there was nobody any more, or the system refused.
+    bool delivered;
 
     [[nodiscard]] std::string to_string() const {
         return detail::on_one_line(detail::concat({"[", std::to_string(pid), "] signal ", signal_name(number),

@@ -97,6 +97,28 @@ TEST_CASE("a command built in place with all its verbs", "[process]") {
     run_in_time(talk());
 }
 
+TEST_CASE("words of every kind in place", "[process]") {
+    const nothing_leaks check;
+    const auto talk = []() -> task<> {
+        const std::string expected = child("echo_args") + '\0' + long_word('a') + '\0';
+        const std::string hidden =
+            co_await async_process(command(child("echo_args"), secret(long_word('a')))).read_stdout();
+        CHECK(hidden == expected);
+        const std::string parsed =
+            co_await async_process(command::parse(shell_quoted(child("echo_args")) + " '" + long_word('a') + "'"))
+                .read_stdout();
+        CHECK(parsed == expected);
+        const std::string by_shell =
+            co_await async_process(shell("echo \"$2$1\"", secret(long_word('a')), long_word('b'))).read_stdout();
+        CHECK(by_shell == long_word('b') + long_word('a') + "\n");
+        const std::string in_env =
+            co_await async_process(command(child("print_env")).clear_env().env("K", secret(long_word('a'))))
+                .read_stdout();
+        CHECK(in_env == "K=" + long_word('a') + '\0');
+    };
+    run_in_time(talk());
+}
+
 TEST_CASE("with_process with a command and a body in place", "[process]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {

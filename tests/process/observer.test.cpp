@@ -5,12 +5,14 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
-#include <cerrno>
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <regex>
@@ -182,6 +184,38 @@ TEST_CASE("of a start that nobody waited for an observer is told the end of the 
     CHECK(m.events.back() == "failed");
     CHECK(m.pids.back() == 0);
 }
+
+#if defined(__linux__)
+// Its program is being written when it is launched, and has been when somebody asks for it.
+TEST_CASE("a start that is tried again is told as another one", "[process]") {
+    const temporary_directory directory;
+    const std::string path = directory / "prog";
+    std::filesystem::copy_file(child("hush"), path);
+    const auto story = [](unique_fd& writer, const notes& n, const std::string& program) -> task<int> {
+        auto under_way = start(command(program));
+        if (n.events == told{"failed"}) co_return 0; // children are not made in this way here
+        if (n.events != told{"start"}) co_return 1;
+        siginfo_t info{};
+        ::waitid(P_ALL, 0, &info, WEXITED | WNOWAIT | __WALL);
+        writer.reset();
+        {
+            async_process p = co_await std::move(under_way);
+            if (n.events != told{"start", "failed", "start"}) co_return 2;
+            if (n.pids[0] != n.pids[1] || n.pids[1] == n.pids[2] || n.pids[2] != *p.pid()) co_return 3;
+            p.kill();
+            co_await p.wait();
+        }
+        co_return n.events.back() == "exit" && n.stages == std::vector{spawn_stage::exec} ? 0 : 4;
+    };
+    CHECK(in_a_fork([&] { // nobody else may hold the copy open for writing
+              unique_fd writer = open_file(path, O_WRONLY);
+              event_loop loop;
+              notes n;
+              loop.observe(n);
+              return loop.run(story(writer, n, path));
+          }) == 0);
+}
+#endif
 
 TEST_CASE("an observer is told of each signal that we send and whether it was delivered", "[process]") {
     const nothing_leaks check;

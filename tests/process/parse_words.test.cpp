@@ -174,7 +174,7 @@ TEST_CASE("a line without words or with an empty program or with a NUL is refuse
     CHECK(refusal("a '\0'"s) == "cannot take the words of \"a '\\x00'\": the NUL byte at offset 3 can be in no word");
 }
 
-// Seen to fail: words in quotes without the `'\''` of a quote, empty words left out.
+// Seen to fail: words in quotes without the `'\''` of a quote.
 TEST_CASE("what a command is shown as is read back as the same words", "[process]") {
     std::mt19937 random(20240601);
     std::string every_byte;

@@ -151,6 +151,7 @@ public:
     }
     void feed_eof() noexcept {
         buffer_.end();
+        if (tap_ != nullptr) tap_->end();
         wake_if_satisfied();
     }
 
@@ -184,6 +185,15 @@ public:
         if (t == nullptr) return;
         tap_ = std::move(t);
         collect();
+    }
+    [[nodiscard]] bool has_tap() const noexcept { return tap_ != nullptr; }
+    /// Shows the tap what has come, now: called by the loop. True if that was not all.
+    bool show_now() noexcept {
+        if (tap_ == nullptr || held_ != 0) return false;
+        const std::shared_ptr<stream_tap> tap = tap_;
+        readable_ = true;
+        take_in();
+        return !tap->closed_ && can_read();
     }
     /// What is kept of what comes while nobody reads.
     void keep(const capture& rule) noexcept { kept_ = rule; }
@@ -357,6 +367,7 @@ private:
         const std::size_t got = fetch(tail);
         if (got != 0 && !show(*tap, {tail.data(), got})) return false;
         put_in(tap->keeps() ? got : 0, tail.size());
+        if (buffer_.ended()) tap->end();
         return true;
     } catch (const std::bad_alloc&) {
         buffer_.fail(std::make_error_code(std::errc::not_enough_memory));

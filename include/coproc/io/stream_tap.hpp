@@ -20,6 +20,9 @@ public:
     /// itself; `bytes` go with that. What it throws is thrown by the next read, once; the stream goes on meanwhile.
     virtual void take(std::string_view bytes) = 0;
 
+    /// Nothing more will come.
+    virtual void end() noexcept {}
+
     /// Or else reads find nothing but the end.
     [[nodiscard]] virtual bool keeps() const noexcept { return true; }
 

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <initializer_list>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,6 +31,7 @@
 #include "../platform/spawn_plan.hpp"
 #include "child_terminal.hpp"
 #include "command.hpp"
+#include "outlets.hpp"
 
 namespace coproc::detail {
 
@@ -58,28 +60,40 @@ struct child_fd {
 
 // ---- descriptors that are borrowed ----
 
+inline void require_open(const command& c, int fd, std::string_view purpose) {
+    if (::fcntl(fd, F_GETFD) >= 0) return;
+    const std::error_code error = platform::last_error();
+    cannot_start(c, spawn_stage::redirect, error,
+                 {"descriptor ", std::to_string(fd), ", which is to be its ", purpose, ", is not open"});
+}
+inline void require_open(const command& c, child_fd to, const stdio& what) {
+    if (what.as_fd() != nullptr) require_open(c, what.as_fd()->get(), to.name());
+    if (what.as_tee() == nullptr) return;
+    for (const stdio& target : *what.as_tee()) {
+        if (target.is(stdio::inherit)) require_open(c, to.number, to.name());
+        else require_open(c, to, target);
+    }
+}
+
 /// Before we open anything, whose number a closed one might turn out to have.
 inline void require_open(const command& c) {
-    const auto check = [&](const lent_fd& fd, std::string_view purpose) {
-        if (::fcntl(fd.get(), F_GETFD) >= 0) return;
-        const std::error_code error = platform::last_error();
-        cannot_start(c, spawn_stage::redirect, error,
-                     {"descriptor ", std::to_string(fd.get()), ", which is to be its ", purpose, ", is not open"});
-    };
     for (std::size_t number = 0; number < 3; ++number) {
-        const std::optional<stdio>& said = c.stdio_of(number);
-        if (said && said->as_fd() != nullptr) check(*said->as_fd(), stdio_names[number]);
+        if (const std::optional<stdio>& said = c.stdio_of(number)) require_open(c, child_fd(number), *said);
     }
-    for (const auto& [target, fd] : c.passed_fds()) check(fd, concat({"descriptor ", std::to_string(target)}));
+    for (const auto& [target, fd] : c.passed_fds()) {
+        require_open(c, fd.get(), concat({"descriptor ", std::to_string(target)}));
+    }
+    for (const auto& [target, said] : c.more_stdio()) require_open(c, child_fd(target, said.child_reads), said.what);
 }
 
 // ---- what stands behind one of the child's ----
 
-/// Our end of a pipe; the child's end, or what was opened for it, to be closed
-/// when it runs; and the number that the plan gets: of that, or of something borrowed.
+/// Our end of a pipe; the child's end, or what was opened for it, to be closed when it runs; the number that the plan
+/// gets: of that, or of something borrowed; and who sees what comes.
 struct stream_ends {
     unique_fd ours, childs;
     int source = -1;
+    std::shared_ptr<stream_tap> tap{};
 };
 
 [[nodiscard]] inline stream_ends opened(unique_fd file) noexcept {
@@ -105,8 +119,34 @@ struct stream_ends {
     return open_for_child(c, to, file.path.c_str(), how);
 }
 
+/// A copy, so that whoever closes his own later does not take this one away.
+inline void add_copy(outlets& all, const command& c, child_fd to, int fd) {
+    unique_fd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
+    if (!copy) {
+        const std::error_code error = platform::last_error();
+        cannot_start(c, spawn_stage::redirect, error,
+                     {"copying descriptor ", std::to_string(fd), " for ", to.name(), " failed"});
+    }
+    all.add(platform::out_of_the_way(std::move(copy)), child_fd(fd, false).name());
+}
+
+/// Where it goes besides our stream, if that was said.
+[[nodiscard]] inline std::shared_ptr<stream_tap> open_tap(const command& c, child_fd to, const stdio& what) {
+    if (what.as_sink() == nullptr && what.as_tee() == nullptr) return nullptr;
+    auto all = std::make_shared<outlets>(what.is_stream());
+    if (const auto* sink = what.as_sink()) all->add(*sink);
+    if (what.as_tee() == nullptr) return all;
+    for (const stdio& target : *what.as_tee()) {
+        if (const auto* sink = target.as_sink()) all->add(*sink);
+        if (const auto* fd = target.as_fd()) add_copy(*all, c, to, fd->get());
+        if (target.is(stdio::inherit)) add_copy(*all, c, to, to.number);
+        if (const auto* file = target.as_file()) all->add(open_file(c, to, *file).childs, file->path);
+    }
+    return all;
+}
+
 [[nodiscard]] inline stream_ends open_pipe(const command& c, child_fd to, const stdio& what) {
-    const bool sockets = what.is(stdio::socket);
+    const bool sockets = what.by_sockets();
     platform::pipe_ends pipe = sockets ? platform::make_socket_pair() : platform::make_pipe();
     unique_fd& ours = to.is_read ? pipe.write : pipe.read;
     unique_fd& childs = to.is_read ? pipe.read : pipe.write;
@@ -119,7 +159,7 @@ struct stream_ends {
     // would find its stdin broken (ECONNRESET) where it ends.
     if (sockets && to.is_read) ::shutdown(ours.get(), SHUT_RD);
     const int source = childs.get();
-    return {platform::out_of_the_way(std::move(ours)), std::move(childs), source};
+    return {platform::out_of_the_way(std::move(ours)), std::move(childs), source, open_tap(c, to, what)};
 }
 
 [[nodiscard]] inline stream_ends open_text(const command& c, child_fd to, const std::string& bytes) {
@@ -146,7 +186,7 @@ struct stream_ends {
     if (const auto* fd = what.as_fd()) return borrow(c, to, fd->get());
     if (const auto* text = what.as_text()) return open_text(c, to, text->bytes);
     if (what.is(stdio::null)) return open_for_child(c, to, "/dev/null", to.is_read ? O_RDONLY : O_WRONLY);
-    if (what.is_stream()) return open_pipe(c, to, what);
+    if (what.passes_us()) return open_pipe(c, to, what);
     return {}; // ours, or the other output's
 }
 
@@ -174,6 +214,9 @@ public:
     }
     /// Our end of a pipe; empty if it is none.
     [[nodiscard]] unique_fd take_ours(std::size_t number) noexcept { return std::move(ends_[number].ours); }
+    [[nodiscard]] std::shared_ptr<stream_tap> take_tap(std::size_t number) noexcept {
+        return std::move(ends_[number].tap);
+    }
     /// The source of those that are the terminal; -1: none.
     [[nodiscard]] int terminal() const noexcept { return terminal_.source(); }
 
@@ -214,6 +257,12 @@ public:
     [[nodiscard]] unique_fd take_ours(int number) noexcept {
         for (auto& [target, ends] : opened_) {
             if (target == number) return std::move(ends.ours);
+        }
+        return {};
+    }
+    [[nodiscard]] std::shared_ptr<stream_tap> take_tap(int number) noexcept {
+        for (auto& [target, ends] : opened_) {
+            if (target == number) return std::move(ends.tap);
         }
         return {};
     }
@@ -282,8 +331,12 @@ public:
     }
     /// Of 0, 1 or 2.
     [[nodiscard]] unique_fd take_ours(std::size_t number) noexcept { return streams_.take_ours(number); }
+    [[nodiscard]] std::shared_ptr<stream_tap> take_tap(std::size_t number) noexcept {
+        return streams_.take_tap(number);
+    }
     /// From 3 on.
     [[nodiscard]] unique_fd take_ours_of(int number) noexcept { return passed_.take_ours(number); }
+    [[nodiscard]] std::shared_ptr<stream_tap> take_tap_of(int number) noexcept { return passed_.take_tap(number); }
     /// Its file cgroup.procs; -1: it stays in ours.
     [[nodiscard]] int cgroup() const noexcept { return cgroup_.get(); }
 

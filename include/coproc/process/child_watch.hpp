@@ -50,6 +50,8 @@ public:
     }
 
     [[nodiscard]] bool reaped() const noexcept { return ended_.has_value(); }
+    /// That, and who waits may know.
+    [[nodiscard]] bool is_over() const noexcept { return reaped() && last_words_ == 0; }
     [[nodiscard]] exit_status status() const noexcept { return ended_ ? ended_->status : exit_status::unknown(); }
     [[nodiscard]] const std::optional<platform::reaped>& ended() const noexcept { return ended_; }
     [[nodiscard]] int pid() const noexcept { return child_.pid(); }
@@ -108,15 +110,18 @@ public:
         event_loop& mine = loop();
         watch();
         waiters_.push_back(w);
-        if (reaped()) mine.schedule(w); // the watch itself found it ended
+        if (is_over()) mine.schedule(w); // the watch itself found it ended
     }
 
     /// Its owner is gone. The loop reaps the child, if there is one; then it destroys itself.
     void abandon() noexcept {
         const bool never_started = child_.pid() < 0;
         const bool nobody_is_left = reaped() && (!family_ || on_destroy_.detaches());
-        if (never_started || nobody_is_left || loop_ == nullptr || in_a_fork()) return delete this;
         abandoned_ = true;
+        if (never_started || nobody_is_left || loop_ == nullptr || in_a_fork()) {
+            if (!is_hearing_) delete this; // else he did that who has just been shown the last words
+            return;
+        }
         const bool gently = !on_destroy_.detaches() && on_destroy_.grace() > platform::clock::duration::zero();
         if (!on_destroy_.detaches()) signal_all(gently ? SIGTERM : SIGKILL);
         try {
@@ -142,6 +147,11 @@ protected:
 
     /// The streams go before the child is looked at for the last time.
     virtual void close_streams() noexcept = 0;
+
+    /// Somebody is to be shown what the child has written before its end is told. He may let go of the child.
+    [[nodiscard]] virtual bool has_last_words() const noexcept { return false; }
+    /// True if there was more than one turn has time for.
+    [[nodiscard]] virtual bool take_last_words() noexcept { return false; }
 
     // To whoever observes the loop; called only if somebody does.
     virtual void tell_signal(event_loop&, int /*number*/, bool /*delivered*/) noexcept {}
@@ -169,7 +179,8 @@ private:
     }
 
     void on_event(platform::readiness) noexcept override {
-        look();
+        if (last_words_ != 0) hear_last_words();
+        else look();
         destroy_if_done();
     }
 
@@ -193,6 +204,22 @@ private:
         ended_ = end;
         ended_at_ = platform::clock::now();
         if (loop_ != nullptr && loop_->observed()) tell_exit(*loop_);
+        if (!has_last_words()) return wake_all();
+        last_words_ = 2; // a turn has time for what any pipe holds, but this one may be nearly over
+        loop_->again(*this);
+    }
+
+    // Straight from the loop. Who waits is resumed after that, in this turn or the next.
+    void hear_last_words() noexcept {
+        is_hearing_ = true;
+        const bool more = take_last_words();
+        is_hearing_ = false;
+        if (--last_words_ != 0 && more) return loop_->again(*this);
+        last_words_ = 0;
+        wake_all();
+    }
+
+    void wake_all() noexcept {
         while (!waiters_.empty()) loop_->schedule(waiters_.pop_front());
     }
 
@@ -209,7 +236,7 @@ private:
     }
 
     void destroy_if_done() noexcept {
-        if (!abandoned_ || !reaped()) return;
+        if (!abandoned_ || !is_over()) return;
         const bool others_have_time = grace_over_.pending() && family_ && family_->count() > 0;
         if (!others_have_time) delete this;
     }
@@ -257,6 +284,8 @@ private:
     std::size_t survivors_ = 0;
     int endings_ = 0;
     bool abandoned_ = false;
+    bool is_hearing_ = false;
+    unsigned char last_words_ = 0; // turns that are left for them
 };
 
 } // namespace coproc::detail

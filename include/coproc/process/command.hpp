@@ -443,6 +443,9 @@ private:
         if (source.as_file() != nullptr && source.as_file()->append) {
             throw std::invalid_argument("stdin cannot be appended to");
         }
+        if (source.as_sink() != nullptr || source.as_tee() != nullptr) {
+            throw std::invalid_argument("a sink or a tee is for outputs");
+        }
     }
     static void check_output(const stdio& sink) {
         if (sink.as_text() != nullptr) throw std::invalid_argument("text is for stdin");

@@ -163,8 +163,8 @@ inline task<result> communicate(process_state& s, std::string input, time_limit 
     r.stopped = end != run_end::exited;
     if (r.stopped) co_await stop(s, s.group, rules.grace);
     const auto drained_by = deadline_after(rules.drain);
-    if (s.piped[1] && !co_await drain(s.out, drained_by)) r.pipes_abandoned = true;
-    if (s.piped[2] && !co_await drain(s.err, drained_by)) r.pipes_abandoned = true;
+    if (s.passes_us(1) && !co_await drain(s.out, drained_by)) r.pipes_abandoned = true;
+    if (s.passes_us(2) && !co_await drain(s.err, drained_by)) r.pipes_abandoned = true;
     for (numbered_stream* each = s.more.get(); each != nullptr; each = each->next.get()) {
         if (each->out && !co_await drain(*each->out, drained_by)) r.pipes_abandoned = true;
     }

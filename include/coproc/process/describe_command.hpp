@@ -71,6 +71,14 @@ private:
     }
     if (const auto* fd = what.as_fd()) return concat({"fd ", std::to_string(fd->get())});
     if (const auto* text = what.as_text()) return concat({"text of ", std::to_string(text->bytes.size()), " bytes"});
+    if (what.as_sink() != nullptr) return "sink";
+    if (const auto* targets = what.as_tee()) {
+        std::string all = "tee";
+        for (const stdio& target : *targets) {
+            all.append(&target == targets->data() ? " (" : "; ").append(describe_stream(target, child_reads));
+        }
+        return all.append(")");
+    }
     if (what.is(stdio::null)) return "null";
     if (what.is(stdio::pipe)) return "pipe";
     if (what.is(stdio::socket)) return "socket";

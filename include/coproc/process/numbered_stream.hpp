@@ -28,6 +28,7 @@ struct numbered_stream {
     }
 
     int number;
+    bool readable = true;             // by the user: a tee need not have a pipe
     std::array<char, 32> role{};      // in errors
     std::optional<stream_writer> in;  // either what the child reads
     std::optional<stream_reader> out; // or what it writes
@@ -38,8 +39,9 @@ struct numbered_stream {
 [[nodiscard]] inline std::unique_ptr<numbered_stream> make_numbered_streams(const command& c, event_loop& loop) {
     std::unique_ptr<numbered_stream> all;
     for (const auto& [number, said] : c.more_stdio()) {
-        if (!said.what.is_stream()) continue;
+        if (!said.what.passes_us()) continue;
         all = std::make_unique<numbered_stream>(number, said.child_reads, loop, std::move(all));
+        all->readable = said.what.is_stream();
     }
     return all;
 }

@@ -57,10 +57,13 @@ public:
         if (on_terminal[0]) in.types_on_terminal();
         connect(out, fds.take_ours(1), 1);
         connect(err, fds.take_ours(2), 2);
+        tap(out, fds.take_tap(1), 1);
+        tap(err, fds.take_tap(2), 2);
         for (numbered_stream* each = more.get(); each != nullptr; each = each->next.get()) {
             const stream_name name(each->role.data(), program());
             if (each->in) connect(*each->in, fds.take_ours_of(each->number), name);
             else connect(*each->out, fds.take_ours_of(each->number), name);
+            if (each->out) each->out->tap(fds.take_tap_of(each->number));
         }
     }
 
@@ -87,7 +90,7 @@ public:
     }
     [[nodiscard]] stream_reader* out_at(int number) const noexcept {
         for (numbered_stream* each = more.get(); each != nullptr; each = each->next.get()) {
-            if (each->number == number && each->out) return &*each->out;
+            if (each->number == number && each->out && each->readable) return &*each->out;
         }
         return nullptr;
     }
@@ -102,8 +105,13 @@ public:
 
     /// Nobody will read what others, who hold the other ends, may still write.
     void close_outputs() noexcept {
-        if (piped[1]) out.close();
-        if (piped[2]) err.close();
+        if (passes_us(1)) out.close();
+        if (passes_us(2)) err.close();
+    }
+
+    /// The output comes to us, be it that it is only passed on.
+    [[nodiscard]] bool passes_us(std::size_t number) const noexcept {
+        return piped[number] || (number == 1 ? own.out : own.err).has_tap();
     }
 
     [[nodiscard]] const run_rules& rules() const noexcept { return rules_ ? *rules_ : usual_rules(); }
@@ -126,6 +134,24 @@ public:
 private:
     void tell_signal(event_loop& to, int number, bool delivered) noexcept override {
         tell(to, &process_observer::on_signal, signal_event{pid(), shown_name(), number, delivered});
+    }
+    // In the pipe of a child that has ended is all that it will ever have written, and who sees it as it comes has seen
+    // it before anybody hears of the end. (What others still write comes later.)
+    [[nodiscard]] bool has_last_words() const noexcept override {
+        if ((out.has_tap() && out.is_open()) || (err.has_tap() && err.is_open())) return true;
+        for (const numbered_stream* each = more.get(); each != nullptr; each = each->next.get()) {
+            if (each->out && each->out->has_tap() && each->out->is_open()) return true;
+        }
+        return false;
+    }
+    // Whatever is called by that may let go of the child, and of the user's own readers with it.
+    [[nodiscard]] bool take_last_words() noexcept override {
+        bool more_to_come = passes_us(1) && out.show_now();
+        if (passes_us(2) && err.show_now()) more_to_come = true;
+        for (numbered_stream* each = more.get(); each != nullptr; each = each->next.get()) {
+            if (each->out && each->out->show_now()) more_to_come = true;
+        }
+        return more_to_come;
     }
     void tell_exit(event_loop& to) noexcept override {
         tell(to, &process_observer::on_exit, exit_event{pid(), shown_name(), status(), ended()->usage, elapsed()});
@@ -157,6 +183,11 @@ private:
         if (!fd) return;
         connect(stream, std::move(fd), {stdio_names[number], program()});
         piped[number] = true;
+    }
+    void tap(stream_reader& stream, std::shared_ptr<stream_tap> t, std::size_t number) noexcept {
+        if (t == nullptr) return;
+        piped[number] = t->keeps();
+        stream.tap(std::move(t));
     }
     template <class Stream>
     void connect(Stream& stream, unique_fd fd, stream_name name) noexcept {

@@ -20,7 +20,7 @@ class [[nodiscard]] wait_awaiter final : waiter {
 public:
     wait_awaiter(detail::child_watch& child, stream_group& group) noexcept : child_(&child), group_(&group) {}
 
-    bool await_ready() const noexcept { return child_->reaped(); }
+    bool await_ready() const noexcept { return child_->is_over(); }
     void await_suspend(std::coroutine_handle<> handle) {
         coroutine = handle;
         child_->add(*this);
@@ -48,7 +48,7 @@ public:
     }
 
     bool await_ready() const noexcept {
-        return child_->reaped() || (timeout_ <= platform::clock::duration::zero() && (child_->poll(), true));
+        return child_->is_over() || (timeout_ <= platform::clock::duration::zero() && (child_->poll(), true));
     }
     void await_suspend(std::coroutine_handle<> handle) {
         coroutine = handle;

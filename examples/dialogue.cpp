@@ -8,7 +8,7 @@
 using namespace coproc;
 using namespace std::chrono_literals;
 
-// The other side: this very program, started with an argument. It could be ssh, gdb, or what answers at a serial port.
+// The other side: this very program, started with an argument. It could be ssh, gdb, or sudo.
 int guarded_machine() {
     const auto ask = [](const char* question) {
         std::cout << question << std::flush;
@@ -27,7 +27,7 @@ task<bool> log_in(async_process& machine, std::string password) {
     co_await machine.expect(5s, "Password: ");
     password += '\n';
     co_await machine.write_stdin(password);
-    const expectation found = co_await machine.expect(5s, "$ ", "incorrect\n");
+    const expectation found = co_await machine.expect(5s, "$ ", "incorrect");
     co_return found.index == 0; // which of them it was
 }
 
@@ -37,8 +37,8 @@ task<> talk(async_process& machine) {
         std::cout << guess << (let_in ? ": let in\n" : ": refused\n");
     }
     co_await machine.write_stdin("make tea\n");
-    const expectation answer = co_await machine.expect(5s, "$ ");
-    std::cout << "it says: " << answer.before; // all that came before the prompt
+    const expectation answer = co_await machine.expect(5s, "\r\n$ "); // a terminal ends its lines so
+    std::cout << "it says: " << answer.before << '\n';                // all that came before the match
     try {
         co_await machine.expect(100ms, "tea");
     } catch (const expect_timeout& e) { // nothing is lost by that
@@ -49,7 +49,9 @@ task<> talk(async_process& machine) {
 }
 
 task<int> app(const char* self) {
-    const exit_status status = co_await with_process(command(self, "guarded machine"), talk);
+    command machine(self, "guarded machine");
+    machine.pty(terminal().echo(false)); // who asks for a password may do that on a terminal only
+    const exit_status status = co_await with_process(machine, talk);
     std::cout << "it " << status.to_string() << '\n';
     co_return status.success() ? 0 : 1;
 }

@@ -21,6 +21,29 @@ using namespace std::chrono_literals;
 
 namespace {
 
+// Either way of talking: by pipes, or on a terminal, which shows what is typed and ends lines in its own way.
+class way_of_talking {
+public:
+    explicit way_of_talking(bool terminal) : terminal_(terminal) {}
+
+    [[nodiscard]] command login() const {
+        command c(child("login"));
+        if (terminal_) c.pty();
+        return c;
+    }
+    [[nodiscard]] std::string shown(std::string_view typed, std::string_view said) const {
+        if (!terminal_) return std::string(said);
+        std::string all;
+        for (const std::string_view text : {typed, said}) {
+            for (const char c : text) all.append(c == '\n' ? "\r\n" : std::string(1, c));
+        }
+        return all;
+    }
+
+private:
+    bool terminal_;
+};
+
 // What the child says in answer to a line, up to its next prompt.
 task<std::string> answer_at_prompt(async_process& p, std::string line) {
     line += '\n';
@@ -29,47 +52,49 @@ task<std::string> answer_at_prompt(async_process& p, std::string line) {
     co_return std::move(found.before);
 }
 
-task<std::size_t> log_in(async_process& p, std::string name, std::string password) {
+task<expectation> log_in(async_process& p, std::string name, std::string password) {
     co_await p.expect(20s, "login: ");
     name += '\n';
     co_await p.write_stdin(name);
     co_await p.expect(20s, "Password: ");
     password += '\n';
     co_await p.write_stdin(password);
-    const expectation found = co_await p.expect(20s, "$ ", "incorrect\n", eof);
-    co_return found.index;
+    co_return co_await p.expect(20s, "$ ", "incorrect", eof);
 }
 
 } // namespace
 
 TEST_CASE("a program that asks is answered and obeys", "[process][expect]") {
+    const way_of_talking way(GENERATE(false, true));
     const nothing_leaks check;
-    const auto talk = []() -> task<exit_status> {
-        async_process p(child("login"));
-        const std::size_t let_in = co_await log_in(p, "me", "secret");
-        CHECK(let_in == 0);
+    const auto talk = [&]() -> task<exit_status> {
+        async_process p(way.login());
+        const expectation welcome = co_await log_in(p, "me", "secret");
+        CHECK(welcome.index == 0);
+        CHECK(welcome.before == way.shown("\n", "Welcome\n")); // the password is typed on no terminal
         const std::string echoed = co_await answer_at_prompt(p, "echo hello  world");
-        CHECK(echoed == "hello  world\n");
+        CHECK(echoed == way.shown("echo hello  world\n", "hello  world\n"));
         const std::string counted = co_await answer_at_prompt(p, "count 3");
-        CHECK(counted == "1\n2\n3\n");
+        CHECK(counted == way.shown("count 3\n", "1\n2\n3\n"));
         const std::string unknown = co_await answer_at_prompt(p, "frob");
-        CHECK(unknown == "frob: not found\n");
+        CHECK(unknown == way.shown("frob\n", "frob: not found\n"));
         co_await p.write_stdin("exit 7\n");
         const expectation end = co_await p.expect(20s, eof);
-        CHECK(end.before.empty());
+        CHECK(end.before == way.shown("exit 7\n", ""));
         co_return co_await p.wait();
     };
     CHECK(run_in_time(talk()).to_string() == "exited with code 7");
 }
 
 TEST_CASE("a program that refuses is heard and asked again", "[process][expect]") {
+    const way_of_talking way(GENERATE(false, true));
     const nothing_leaks check;
-    const auto talk = []() -> task<> {
-        async_process p(child("login"));
-        const std::size_t wrong = co_await log_in(p, "me", "guess");
-        CHECK(wrong == 1);
-        const std::size_t right = co_await log_in(p, "me", "secret");
-        CHECK(right == 0);
+    const auto talk = [&]() -> task<> {
+        async_process p(way.login());
+        const expectation wrong = co_await log_in(p, "me", "guess");
+        CHECK(wrong.index == 1);
+        const expectation right = co_await log_in(p, "me", "secret");
+        CHECK(right.index == 0);
         p.close_stdin();
         const exit_status status = co_await p.wait();
         CHECK(status.code() == 2);
@@ -78,12 +103,13 @@ TEST_CASE("a program that refuses is heard and asked again", "[process][expect]"
 }
 
 TEST_CASE("a program that ends where it was expected to go on says so", "[process][expect]") {
+    const way_of_talking way(GENERATE(false, true));
     const nothing_leaks check;
-    const auto talk = []() -> task<std::string> {
-        async_process p(child("login"));
+    const auto talk = [&]() -> task<std::string> {
+        async_process p(way.login());
         for (int i = 0; i < 3; ++i) {
-            const std::size_t wrong = co_await log_in(p, "you", "secret");
-            CHECK(wrong == 1);
+            const expectation wrong = co_await log_in(p, "you", "secret");
+            CHECK(wrong.index == 1);
         }
         try {
             co_await log_in(p, "me", "secret");
@@ -92,8 +118,10 @@ TEST_CASE("a program that ends where it was expected to go on says so", "[proces
         }
         co_return "nothing";
     };
-    CHECK(run_in_time(talk()) ==
-          "cannot read \"stdout of " + child("login") + "\": no \"login: \", and nothing came: the stream ended early");
+    const std::string said = run_in_time(talk());
+    const std::string expected = "no \"login: \" in " + in_quotes(way.shown("", "\n")) + ": the stream ended early";
+    CAPTURE(said);
+    CHECK(said.ends_with(expected));
 }
 
 TEST_CASE("a prompt that does not come is told with what came instead", "[process][expect]") {

@@ -176,9 +176,9 @@ private:
           partial_(std::make_shared<const std::string>(std::move(partial))), expected_(expected) {}
 
     static std::string describe(std::size_t got, std::size_t expected) {
-        std::string text = detail::concat({"got ", std::to_string(got), " bytes"});
+        std::string text = detail::concat({"got ", got, " bytes"});
         if (expected == 0) return text.append(" and no delimiter");
-        return text.append(" of ").append(std::to_string(expected));
+        return text.append(" of ").append(detail::to_text(expected));
     }
 
     std::shared_ptr<const std::string> partial_;
@@ -191,7 +191,7 @@ class line_too_long : public stream_error {
 public:
     line_too_long(std::string stream, std::size_t limit)
         : stream_error("read a line of", std::move(stream), errc::line_too_long,
-                       detail::concat({"more than ", std::to_string(limit), " bytes"})),
+                       detail::concat({"more than ", limit, " bytes"})),
           limit_(limit) {}
 
     /// The limit that was passed, in bytes, the newline not counted.

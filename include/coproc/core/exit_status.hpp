@@ -46,7 +46,7 @@ namespace coproc {
     case SIGVTALRM: return "SIGVTALRM";
     case SIGXCPU: return "SIGXCPU";
     case SIGXFSZ: return "SIGXFSZ";
-    default: return detail::concat({"signal ", std::to_string(number)});
+    default: return detail::concat({"signal ", number});
     }
 }
 
@@ -77,7 +77,7 @@ public:
 
     [[nodiscard]] std::string to_string() const {
         switch (kind_) {
-        case kind::exited: return detail::concat({"exited with code ", std::to_string(value_)});
+        case kind::exited: return detail::concat({"exited with code ", value_});
         case kind::signaled:
             return detail::concat({"killed by ", signal_name(value_), core_dumped_ ? " (core dumped)" : ""});
         case kind::unknown: break;

@@ -238,7 +238,7 @@ private:
         if (seen.empty()) return text.append(", and nothing came");
         text.append(" in ");
         if (seen.size() <= most) return text.append(in_quotes(seen));
-        text.append(std::to_string(seen.size())).append(" bytes that end with ");
+        text.append(detail::to_text(seen.size())).append(" bytes that end with ");
         return text.append(in_quotes(seen.substr(seen.size() - most)));
     }
 

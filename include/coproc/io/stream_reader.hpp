@@ -63,7 +63,7 @@ public:
     static constexpr std::size_t default_unread_limit = std::size_t{16} << 20;
 
     /// In memory: `feed` puts in, `feed_eof` ends.
-    explicit stream_reader(event_loop& loop = event_loop::current()) noexcept : loop_(loop), buffer_(loop.blocks()) {}
+    [[gnu::noinline]] explicit stream_reader(event_loop& loop = event_loop::current()) noexcept : loop_(loop), buffer_(loop.blocks()) {}
     /// From a descriptor of its own: a pipe, made non-blocking here, or a file. Never one that a child or the shell
     /// shares, such as 0: they would find it non-blocking. Throws std::system_error.
     explicit stream_reader(unique_fd fd, event_loop& loop = event_loop::current()) : stream_reader(loop) {
@@ -71,7 +71,7 @@ public:
     }
     stream_reader(const stream_reader&) = delete;
     stream_reader& operator=(const stream_reader&) = delete;
-    ~stream_reader() { close(); }
+    [[gnu::noinline]] ~stream_reader() { close(); }
 
     /// What a read yields is awaited once; it may be moved before that.
     template <class T>
@@ -168,7 +168,7 @@ public:
 
     /// Reads from `fd`, which must be non-blocking, from now on, as if nothing had been before; but bytes that came and
     /// were not read are still there. Nobody may wait here.
-    void open(unique_fd fd) noexcept {
+    [[gnu::noinline]] void open(unique_fd fd) noexcept {
         release_descriptor();
         untap_for_good();
         fd_ = std::move(fd);
@@ -207,7 +207,7 @@ public:
     /// Belongs to the stream; -1 if it has none.
     [[nodiscard]] int native_handle() const noexcept { return fd_.get(); }
     [[nodiscard]] event_loop& loop() const noexcept { return loop_; }
-    void join(stream_group& group, stream_name name = {}) noexcept {
+    [[gnu::noinline]] void join(stream_group& group, stream_name name = {}) noexcept {
         group_ = &group;
         group.add(*this);
         buffer_.name(name);
@@ -222,7 +222,7 @@ public:
     }
     [[nodiscard]] bool in_group() const noexcept { return group_ != nullptr; }
     /// Gives the descriptor and the unread bytes back. Nobody may wait here.
-    void close() noexcept {
+    [[gnu::noinline]] void close() noexcept {
         untap_for_good();
         release_descriptor();
         buffer_.unpin();

@@ -51,7 +51,7 @@ public:
     static constexpr std::size_t default_high_water = 65536;
 
     /// Closed, until `open`.
-    explicit stream_writer(event_loop& loop = event_loop::current()) noexcept : loop_(loop), buffer_(loop.blocks()) {}
+    [[gnu::noinline]] explicit stream_writer(event_loop& loop = event_loop::current()) noexcept : loop_(loop), buffer_(loop.blocks()) {}
     /// To a descriptor of its own: a pipe, made non-blocking here, or a file. Throws std::system_error.
     explicit stream_writer(unique_fd fd, event_loop& loop = event_loop::current()) : stream_writer(loop) {
         open(platform::nonblocking(std::move(fd)));
@@ -59,7 +59,7 @@ public:
     stream_writer(const stream_writer&) = delete;
     stream_writer& operator=(const stream_writer&) = delete;
     /// Drops what is still buffered.
-    ~stream_writer() { release_descriptor(); }
+    [[gnu::noinline]] ~stream_writer() { release_descriptor(); }
 
     class [[nodiscard]] write_awaiter;
     class [[nodiscard]] drain_awaiter;
@@ -105,7 +105,7 @@ public:
     /// To a terminal's reader a closed descriptor says nothing, so there the end is typed: the end-of-file character,
     /// twice if what was written last does not end a line. As with a human, that is the end for whoever reads lines
     /// just then. A child that takes each byte as it comes (raw) is told nothing: write what it takes for the end.
-    void close() noexcept {
+    [[gnu::noinline]] void close() noexcept {
         closing_ = true;
         end_current();
         advance();
@@ -132,7 +132,7 @@ public:
 
     /// Writes to `fd`, which must be non-blocking, from now on. What was buffered for another is dropped. Nobody may
     /// wait here.
-    void open(unique_fd fd) noexcept {
+    [[gnu::noinline]] void open(unique_fd fd) noexcept {
         abort();
         platform::expect_no_sigpipe(fd.get());
         fd_ = std::move(fd);
@@ -150,7 +150,7 @@ public:
     /// Belongs to the stream; -1 if it has none.
     [[nodiscard]] int native_handle() const noexcept { return fd_.get(); }
     [[nodiscard]] event_loop& loop() const noexcept { return loop_; }
-    void join(stream_group& group, stream_name name = {}) noexcept {
+    [[gnu::noinline]] void join(stream_group& group, stream_name name = {}) noexcept {
         group_ = &group;
         name_ = name;
     }
@@ -161,7 +161,7 @@ public:
     }
     [[nodiscard]] bool in_group() const noexcept { return group_ != nullptr; }
     /// Closes at once and drops what is buffered. Whoever waits is woken. Idempotent.
-    void abort() noexcept {
+    [[gnu::noinline]] void abort() noexcept {
         closing_ = true;
         end_current();
         buffer_.clear();

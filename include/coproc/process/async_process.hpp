@@ -275,7 +275,7 @@ private:
             message.append(" of ").append(s.program()).append(" is not piped: say stdio::pipe, or nothing"));
     }
     [[noreturn]] void not_piped(int number, const char* hint) const {
-        const std::string digits = std::to_string(number);
+        const std::string digits = detail::to_text(number);
         throw usage_error(detail::concat({"descriptor ", digits, " of ", state().program(), " is no pipe that it ",
                                           hint, "(", digits, ", stdio::pipe)"}));
     }

@@ -45,7 +45,7 @@ struct child_fd {
 
     [[nodiscard]] std::string name() const {
         if (number < 3) return stdio_names[static_cast<std::size_t>(number)];
-        return concat({"descriptor ", std::to_string(number)});
+        return concat({"descriptor ", number});
     }
 
     int number;
@@ -54,7 +54,7 @@ struct child_fd {
 
 /// `error` comes first, since wording the detail allocates, which may change errno.
 [[noreturn]] inline void cannot_start(const command& c, spawn_stage stage, std::error_code error,
-                                      std::initializer_list<std::string_view> detail) {
+                                      std::initializer_list<piece> detail) {
     throw spawn_error(stage, c.program(), concat(detail), error);
 }
 
@@ -64,7 +64,7 @@ inline void require_open(const command& c, int fd, std::string_view purpose) {
     if (::fcntl(fd, F_GETFD) >= 0) return;
     const std::error_code error = platform::last_error();
     cannot_start(c, spawn_stage::redirect, error,
-                 {"descriptor ", std::to_string(fd), ", which is to be its ", purpose, ", is not open"});
+                 {"descriptor ", fd, ", which is to be its ", purpose, ", is not open"});
 }
 inline void require_open(const command& c, child_fd to, const stdio& what) {
     if (what.as_fd() != nullptr) require_open(c, what.as_fd()->get(), to.name());
@@ -81,7 +81,7 @@ inline void require_open(const command& c) {
         if (const std::optional<stdio>& said = c.stdio_of(number)) require_open(c, child_fd(number), *said);
     }
     for (const auto& [target, fd] : c.passed_fds()) {
-        require_open(c, fd.get(), concat({"descriptor ", std::to_string(target)}));
+        require_open(c, fd.get(), concat({"descriptor ", target}));
     }
     for (const auto& [target, said] : c.more_stdio()) require_open(c, child_fd(target, said.child_reads), said.what);
 }
@@ -124,8 +124,7 @@ inline void add_copy(outlets& all, const command& c, child_fd to, int fd) {
     unique_fd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
     if (!copy) {
         const std::error_code error = platform::last_error();
-        cannot_start(c, spawn_stage::redirect, error,
-                     {"copying descriptor ", std::to_string(fd), " for ", to.name(), " failed"});
+        cannot_start(c, spawn_stage::redirect, error, {"copying descriptor ", fd, " for ", to.name(), " failed"});
     }
     all.add(platform::out_of_the_way(std::move(copy)), child_fd(fd, false).name());
 }
@@ -175,8 +174,7 @@ inline void add_copy(outlets& all, const command& c, child_fd to, int fd) {
     unique_fd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
     if (!copy) {
         const std::error_code error = platform::last_error();
-        cannot_start(c, spawn_stage::redirect, error,
-                     {"copying descriptor ", std::to_string(fd), " for ", to.name(), " failed"});
+        cannot_start(c, spawn_stage::redirect, error, {"copying descriptor ", fd, " for ", to.name(), " failed"});
     }
     return opened(std::move(copy));
 }
@@ -287,8 +285,7 @@ private:
         }
         if (source < 0) {
             const std::error_code error = platform::last_error();
-            cannot_start(c, spawn_stage::redirect, error,
-                         {"copying descriptor ", std::to_string(fd), " to pass it on failed"});
+            cannot_start(c, spawn_stage::redirect, error, {"copying descriptor ", fd, " to pass it on failed"});
         }
         list_.push_back({source, target});
         return source != fd;

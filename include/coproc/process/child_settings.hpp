@@ -44,7 +44,7 @@ public:
         if (name == nullptr) refuse(resource, "no resource that can be limited here");
         const rlimit bounds{checked_bound(soft, name), checked_bound(hard, name)};
         if (bounds.rlim_cur > bounds.rlim_max) {
-            refuse(soft, concat({"a soft limit of ", name, " above the hard one, ", std::to_string(hard)}));
+            refuse(soft, concat({"a soft limit of ", name, " above the hard one, ", hard}));
         }
         for (platform::resource_limit& before : limits_) {
             if (before.resource == resource) {
@@ -90,7 +90,7 @@ public:
 private:
     template <std::integral Given>
     [[noreturn]] static void refuse(Given given, std::string_view why) {
-        throw std::invalid_argument(concat({std::to_string(given), " is ", why}));
+        throw std::invalid_argument(concat({given, " is ", why}));
     }
     template <std::integral Given>
     static rlim_t checked_bound(Given given, const char* name) {

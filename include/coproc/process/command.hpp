@@ -466,8 +466,8 @@ private:
     }
     static void check_number(int number) {
         if (number >= 3) return;
-        throw std::invalid_argument(detail::concat(
-            {"descriptor ", std::to_string(number), " cannot be passed: from 3 on; 0 to 2 are in, out, err"}));
+        throw std::invalid_argument(
+            detail::concat({"descriptor ", number, " cannot be passed: from 3 on; 0 to 2 are in, out, err"}));
     }
     // In a list by rising number. (Not a map: that takes longer to compile than to use.)
     template <class T>
@@ -485,7 +485,7 @@ private:
     static Id checked_id(Given given, const char* what) {
         const Id id = static_cast<Id>(given);
         if (std::in_range<Id>(given) && id != static_cast<Id>(-1)) return id;
-        throw std::invalid_argument(detail::concat({std::to_string(given), " is no ", what}));
+        throw std::invalid_argument(detail::concat({given, " is no ", what}));
     }
 
     // Copies of the command, and the children of each, may share them.
@@ -506,7 +506,7 @@ private:
     }
     static int checked_code(int code) {
         if (code >= 0 && code <= 255) return code;
-        throw std::invalid_argument(detail::concat({std::to_string(code), " is no exit code: 0 to 255"}));
+        throw std::invalid_argument(detail::concat({code, " is no exit code: 0 to 255"}));
     }
 
     std::string program_;

@@ -28,7 +28,7 @@
 namespace coproc::detail {
 
 /// As it stands but on one line, whatever is in it.
-[[nodiscard]] inline std::string on_one_line(std::string_view text) {
+[[nodiscard, gnu::cold]] inline std::string on_one_line(std::string_view text) {
     constexpr char digits[] = "0123456789abcdef";
     std::string out;
     out.reserve(text.size());
@@ -43,9 +43,9 @@ namespace coproc::detail {
 /// Pieces with commas between them.
 class fact_list {
 public:
-    void add(std::initializer_list<std::string_view> piece) {
+    void add(std::initializer_list<piece> pieces) {
         if (!text_.empty()) text_ += ", ";
-        for (const std::string_view part : piece) text_ += part;
+        text_ += concat(pieces);
     }
     [[nodiscard]] const std::string& text() const noexcept { return text_; }
 
@@ -54,7 +54,7 @@ private:
 };
 
 /// `+KEY=value` for what is set and `-KEY` for what is taken away, as it is in the end.
-[[nodiscard]] inline std::string describe_environment(const command& c) {
+[[nodiscard, gnu::cold]] inline std::string describe_environment(const command& c) {
     std::string text = c.env_is_cleared() ? " cleared" : "";
     for (const command::env_change& change : c.env_changes()) {
         if (environment_block::last_word_on(c, change.key) != &change) continue;
@@ -65,12 +65,12 @@ private:
 }
 
 /// What stands behind a stream that the child reads or writes.
-[[nodiscard]] inline std::string describe_stream(const stdio& what, bool child_reads) {
+[[nodiscard, gnu::cold]] inline std::string describe_stream(const stdio& what, bool child_reads) {
     if (const auto* file = what.as_file()) {
         return concat({child_reads ? "< " : file->append ? ">> " : "> ", shell_quoted(file->path)});
     }
-    if (const auto* fd = what.as_fd()) return concat({"fd ", std::to_string(fd->get())});
-    if (const auto* text = what.as_text()) return concat({"text of ", std::to_string(text->bytes.size()), " bytes"});
+    if (const auto* fd = what.as_fd()) return concat({"fd ", fd->get()});
+    if (const auto* text = what.as_text()) return concat({"text of ", text->bytes.size(), " bytes"});
     if (what.as_sink() != nullptr) return "sink";
     if (const auto* targets = what.as_tee()) {
         std::string all = "tee";
@@ -88,49 +88,48 @@ private:
 }
 
 /// Of stdin, stdout or stderr; `unset` is what it is if the command says nothing of it.
-[[nodiscard]] inline std::string describe_stream(const command& c, std::size_t number, const stdio& unset) {
+[[nodiscard, gnu::cold]] inline std::string describe_stream(const command& c, std::size_t number, const stdio& unset) {
     if (is_terminal(c, number)) return "terminal";
     const std::optional<stdio>& said = c.stdio_of(number);
     return describe_stream(said ? *said : unset, number == 0);
 }
 
-inline void describe_descriptors(const command& c, fact_list& facts) {
+[[gnu::cold]] inline void describe_descriptors(const command& c, fact_list& facts) {
     for (const auto& [number, more] : c.more_stdio()) {
-        facts.add({more.child_reads ? "in " : "out ", std::to_string(number), " ",
-                   describe_stream(more.what, more.child_reads)});
+        facts.add({more.child_reads ? "in " : "out ", number, " ", describe_stream(more.what, more.child_reads)});
     }
     for (const auto& [number, fd] : c.passed_fds()) {
-        facts.add({"fd ", std::to_string(number), " from ", std::to_string(fd.get())});
+        facts.add({"fd ", number, " from ", fd.get()});
     }
 }
 
-inline void describe_identity(const command::identity_change& as, fact_list& facts) {
-    if (as.user) facts.add({"user ", std::to_string(*as.user)});
-    if (as.group) facts.add({"group ", std::to_string(*as.group)});
+[[gnu::cold]] inline void describe_identity(const command::identity_change& as, fact_list& facts) {
+    if (as.user) facts.add({"user ", *as.user});
+    if (as.group) facts.add({"group ", *as.group});
     if (!as.groups) return;
     std::string groups;
-    for (const gid_t group : *as.groups) groups.append(" ").append(std::to_string(group));
+    for (const gid_t group : *as.groups) groups.append(" ").append(detail::to_text(group));
     facts.add({"groups", groups.empty() ? " none" : groups});
 }
 
-inline void describe_session(const session_choice& session, fact_list& facts) {
+[[gnu::cold]] inline void describe_session(const session_choice& session, fact_list& facts) {
     if (session.plan().is_new) return facts.add({"new session"}); // and so a new group
     if (session.has_own_group()) return facts.add({"new process group"});
-    if (session.plan().group > 0) facts.add({"process group ", std::to_string(session.plan().group)});
+    if (session.plan().group > 0) facts.add({"process group ", session.plan().group});
 }
 
-inline void describe_terminal(const terminal& what, fact_list& facts) {
+[[gnu::cold]] inline void describe_terminal(const terminal& what, fact_list& facts) {
     using choice = platform::pty_modes::choice;
     const auto [rows, cols] = what.size();
     const choice echo = what.modes().echo;
-    facts.add({"terminal ", std::to_string(rows), "x", std::to_string(cols), what.modes().raw ? " raw" : "",
+    facts.add({"terminal ", rows, "x", cols, what.modes().raw ? " raw" : "",
                echo == choice::unsaid ? ""
                : echo == choice::on   ? " echo"
                                       : " no echo"});
 }
 
 /// All of it; `unset` is what a stream is that the command says nothing of. What a command can say anew belongs here.
-[[nodiscard]] inline std::string describe_extras(const command& c, const stdio& unset) {
+[[nodiscard, gnu::cold]] inline std::string describe_extras(const command& c, const stdio& unset) {
     fact_list facts;
     if (c.arg0() != c.program()) facts.add({"arg0 ", shell_quoted(c.arg0())});
     if (!c.cwd().empty()) facts.add({"cwd ", shell_quoted(c.cwd())});

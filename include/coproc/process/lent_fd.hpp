@@ -27,7 +27,7 @@ public:
 
 private:
     static int checked(int fd) {
-        if (fd < 0) throw std::invalid_argument(concat({"there is no descriptor ", std::to_string(fd)}));
+        if (fd < 0) throw std::invalid_argument(concat({"there is no descriptor ", fd}));
         return fd;
     }
 

@@ -21,7 +21,7 @@ namespace coproc::detail {
 struct numbered_stream {
     numbered_stream(int n, bool child_reads, event_loop& loop, std::unique_ptr<numbered_stream> others)
         : number(n), next(std::move(others)) {
-        const std::string name = concat({"descriptor ", std::to_string(number)});
+        const std::string name = concat({"descriptor ", number});
         std::copy_n(name.c_str(), std::min(name.size() + 1, role.size()), role.begin());
         if (child_reads) in.emplace(loop);
         else out.emplace(loop);

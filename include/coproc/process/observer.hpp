@@ -49,9 +49,9 @@ struct start_event {
     const command& what;
     const stdio& unset; ///< what a stream is that the command says nothing of
 
-    [[nodiscard]] std::string to_string() const {
-        return detail::on_one_line(detail::concat({"[", std::to_string(pid), "] start ", what.to_string(), "  (",
-                                                   detail::describe_extras(what, unset), ")"}));
+    [[nodiscard, gnu::cold]] std::string to_string() const {
+        return detail::on_one_line(
+            detail::concat({"[", pid, "] start ", what.to_string(), "  (", detail::describe_extras(what, unset), ")"}));
     }
 };
 
@@ -61,9 +61,9 @@ struct failed_start_event {
     const command& what;
     const spawn_error& error;
 
-    [[nodiscard]] std::string to_string() const {
+    [[nodiscard, gnu::cold]] std::string to_string() const {
         return detail::on_one_line(detail::concat(
-            {"[", pid > 0 ? std::to_string(pid) : "-", "] failed ", what.to_string(), "  (", error.what(), ")"}));
+            {"[", pid > 0 ? detail::to_text(pid) : "-", "] failed ", what.to_string(), "  (", error.what(), ")"}));
     }
 };
 
@@ -76,8 +76,8 @@ struct signal_event {
     /// To it or to anybody else whom its command reaches; if not, there was nobody any more, or the system refused.
     bool delivered;
 
-    [[nodiscard]] std::string to_string() const {
-        return detail::on_one_line(detail::concat({"[", std::to_string(pid), "] signal ", signal_name(number),
+    [[nodiscard, gnu::cold]] std::string to_string() const {
+        return detail::on_one_line(detail::concat({"[", pid, "] signal ", signal_name(number),
                                                    delivered ? " delivered to " : " not delivered to ", command_line}));
     }
 };
@@ -91,19 +91,19 @@ struct exit_event {
     const resource_usage& usage;
     platform::clock::duration elapsed; ///< since its start
 
-    [[nodiscard]] std::string to_string() const {
+    [[nodiscard, gnu::cold]] std::string to_string() const {
         return detail::on_one_line(
-            detail::concat({"[", std::to_string(pid), "] exit ", command_line, "  (", status.to_string(), ", elapsed ",
+            detail::concat({"[", pid, "] exit ", command_line, "  (", status.to_string(), ", elapsed ",
                             seconds(elapsed), " s, user ", seconds(usage.user_time), " s, system ",
-                            seconds(usage.system_time), " s, peak ", std::to_string(usage.peak_rss / 1024), " KiB)"}));
+                            seconds(usage.system_time), " s, peak ", usage.peak_rss / 1024, " KiB)"}));
     }
 
 private:
     // With three decimals.
-    static std::string seconds(std::chrono::nanoseconds time) {
+    [[gnu::cold]] static std::string seconds(std::chrono::nanoseconds time) {
         const auto ms = time / std::chrono::milliseconds(1);
-        const std::string decimals = std::to_string(1000 + ms % 1000);
-        return detail::concat({std::to_string(ms / 1000), ".", std::string_view(decimals).substr(1)});
+        const std::string decimals = detail::to_text(1000 + ms % 1000);
+        return detail::concat({ms / 1000, ".", std::string_view(decimals).substr(1)});
     }
 };
 

@@ -26,7 +26,7 @@ public:
     /// Throws std::invalid_argument.
     [[nodiscard]] std::vector<std::string> split() {
         if (const std::size_t nul = line_.find('\0'); nul != line_.npos) {
-            complain({"the NUL byte at offset ", std::to_string(nul), " can be in no word"});
+            complain({"the NUL byte at offset ", nul, " can be in no word"});
         }
         while (at_ < line_.size()) read();
         end_word();
@@ -149,18 +149,16 @@ private:
     }
 
     [[noreturn]] void refuse(std::string_view what, std::size_t offset) const {
-        complain({"the unquoted ", what == "\n" ? std::string("newline") : in_quotes(what), " at offset ",
-                  std::to_string(offset), " is for a shell: quote it, or use shell()"});
+        complain({"the unquoted ", what == "\n" ? std::string("newline") : in_quotes(what), " at offset ", offset,
+                  " is for a shell: quote it, or use shell()"});
     }
     [[noreturn]] void refuse_assignment() const {
-        complain({"the assignment to ", word_, " at offset ", std::to_string(begin_),
-                  " is for a shell: use env(), or quote it"});
+        complain({"the assignment to ", word_, " at offset ", begin_, " is for a shell: use env(), or quote it"});
     }
     [[noreturn]] void never_closed(std::size_t offset) const {
-        complain(
-            {"the ", in_quotes(line_.substr(offset, 1)), " at offset ", std::to_string(offset), " is never closed"});
+        complain({"the ", in_quotes(line_.substr(offset, 1)), " at offset ", offset, " is never closed"});
     }
-    [[noreturn]] void complain(std::initializer_list<std::string_view> what) const {
+    [[noreturn]] void complain(std::initializer_list<piece> what) const {
         throw std::invalid_argument(concat({"cannot take the words of ", in_quotes(line_), ": ", concat(what)}));
     }
 

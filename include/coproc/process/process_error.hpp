@@ -37,7 +37,7 @@ private:
         std::string text(why);
         if (!text.empty()) text.append(", ");
         text.append(r.status.to_string());
-        if (r.survivors != 0) text.append(", with ").append(std::to_string(r.survivors)).append(" left running");
+        if (r.survivors != 0) text.append(", with ").append(detail::to_text(r.survivors)).append(" left running");
         return text.append(excerpt(r));
     }
 
@@ -53,8 +53,7 @@ private:
         const std::string_view head = all.substr(0, std::min(part, all.size() / 2));
         const std::string_view tail = all.substr(all.size() - std::min(part, all.size() - head.size()));
         const std::size_t left_out = all.size() - head.size() - tail.size() + unkept;
-        return detail::concat(
-            {", stderr ", in_quotes(head), " ... ", std::to_string(left_out), " bytes ... ", in_quotes(tail)});
+        return detail::concat({", stderr ", in_quotes(head), " ... ", left_out, " bytes ... ", in_quotes(tail)});
     }
 
     std::shared_ptr<const coproc::result> result_;
@@ -85,9 +84,9 @@ private:
     static std::string to_text(duration limit) {
         const auto us = std::chrono::duration_cast<std::chrono::microseconds>(limit).count();
         const long long unit = us >= 1'000'000 ? 1'000'000 : 1'000;
-        std::string text = std::to_string(us / unit);
+        std::string text = detail::to_text(us / unit);
         if (us % unit != 0) {
-            std::string decimals = std::to_string(unit + us % unit).substr(1); // with its leading zeros
+            std::string decimals = detail::to_text(unit + us % unit).substr(1); // with its leading zeros
             while (decimals.ends_with('0')) decimals.pop_back();
             text.append(".").append(decimals);
         }
@@ -103,8 +102,7 @@ class output_limit_error : public process_error {
 public:
     /// `stream` is "stdout" or "stderr".
     output_limit_error(coproc::result r, std::string_view stream, std::size_t limit)
-        : process_error(std::move(r), detail::concat({"more than ", std::to_string(limit), " bytes on ", stream}),
-                        errc::output_limit),
+        : process_error(std::move(r), detail::concat({"more than ", limit, " bytes on ", stream}), errc::output_limit),
           limit_(limit) {}
 
     /// In bytes.

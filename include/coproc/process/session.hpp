@@ -26,7 +26,7 @@ public:
     template <std::integral Id>
     void join(Id group) {
         if (!std::in_range<pid_t>(group) || static_cast<pid_t>(group) <= 1) {
-            throw std::invalid_argument(concat({std::to_string(group), " is no process group that can be joined"}));
+            throw std::invalid_argument(concat({group, " is no process group that can be joined"}));
         }
         if (plan_.is_new) throw std::invalid_argument(contradiction());
         plan_.group = static_cast<pid_t>(group);

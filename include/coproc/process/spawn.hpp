@@ -182,7 +182,7 @@ private:
 [[nodiscard]] inline std::string describe_session(const platform::session_plan& session) {
     if (session.is_new) return "beginning a session failed";
     if (session.group == platform::session_plan::its_own) return "making a process group failed";
-    return concat({"joining the process group ", std::to_string(session.group), " failed"});
+    return concat({"joining the process group ", session.group, " failed"});
 }
 
 [[nodiscard]] inline std::string describe_limit(const platform::resource_limit& limit) {
@@ -198,8 +198,7 @@ private:
     case spawn_stage::terminal: return "taking the terminal failed";
     case spawn_stage::cgroup: return describe_cgroup(plan.settings->cgroup);
     case spawn_stage::limit: return describe_limit(plan.settings->limits[outcome.which]);
-    case spawn_stage::priority:
-        return concat({"changing the niceness by ", std::to_string(plan.settings->nice), " failed"});
+    case spawn_stage::priority: return concat({"changing the niceness by ", plan.settings->nice, " failed"});
     case spawn_stage::identity: return "taking another identity failed";
     case spawn_stage::parent_death:
         return concat({"asking for ", signal_name(plan.settings->death_signal), " at our death failed"});

@@ -32,7 +32,7 @@ public:
     template <class Rep, class Period>
     stop_sequence& then(int signal, std::chrono::duration<Rep, Period> time) {
         if (signal <= 0 || signal >= NSIG) {
-            throw std::invalid_argument(detail::concat({std::to_string(signal), " is no signal"}));
+            throw std::invalid_argument(detail::concat({signal, " is no signal"}));
         }
         steps_.push_back({signal, to_clock_duration(time)});
         return *this;

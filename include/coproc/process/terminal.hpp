@@ -56,8 +56,7 @@ public:
     template <std::integral Number>
     [[nodiscard]] static unsigned short checked(Number number, const char* what) {
         if (std::in_range<unsigned short>(number) && number != 0) return static_cast<unsigned short>(number);
-        throw std::invalid_argument(
-            detail::concat({"a terminal cannot have ", std::to_string(number), " ", what, ": 1 to 65535"}));
+        throw std::invalid_argument(detail::concat({"a terminal cannot have ", number, " ", what, ": 1 to 65535"}));
     }
 
 private:

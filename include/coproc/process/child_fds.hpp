@@ -60,7 +60,7 @@ struct child_fd {
 
 // ---- descriptors that are borrowed ----
 
-inline void require_open(const command& c, int fd, std::string_view purpose) {
+[[gnu::cold]] inline void require_open(const command& c, int fd, std::string_view purpose) {
     if (::fcntl(fd, F_GETFD) >= 0) return;
     const std::error_code error = platform::last_error();
     cannot_start(c, spawn_stage::redirect, error,
@@ -120,7 +120,7 @@ struct stream_ends {
 }
 
 /// A copy, so that whoever closes his own later does not take this one away.
-inline void add_copy(outlets& all, const command& c, child_fd to, int fd) {
+[[gnu::cold]] inline void add_copy(outlets& all, const command& c, child_fd to, int fd) {
     unique_fd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
     if (!copy) {
         const std::error_code error = platform::last_error();
@@ -129,9 +129,8 @@ inline void add_copy(outlets& all, const command& c, child_fd to, int fd) {
     all.add(platform::out_of_the_way(std::move(copy)), child_fd(fd, false).name());
 }
 
-/// Where it goes besides our stream, if that was said.
-[[nodiscard]] inline std::shared_ptr<stream_tap> open_tap(const command& c, child_fd to, const stdio& what) {
-    if (what.as_sink() == nullptr && what.as_tee() == nullptr) return nullptr;
+/// Where it goes besides our stream.
+[[nodiscard]] inline std::shared_ptr<stream_tap> open_outlets(const command& c, child_fd to, const stdio& what) {
     auto all = std::make_shared<outlets>(what.is_stream());
     if (const auto* sink = what.as_sink()) all->add(*sink);
     if (what.as_tee() == nullptr) return all;
@@ -143,6 +142,8 @@ inline void add_copy(outlets& all, const command& c, child_fd to, int fd) {
     }
     return all;
 }
+
+[[nodiscard]] inline tap_opener outlets_opener() noexcept { return &open_outlets; }
 
 [[nodiscard]] inline stream_ends open_pipe(const command& c, child_fd to, const stdio& what) {
     const bool sockets = what.by_sockets();
@@ -158,7 +159,8 @@ inline void add_copy(outlets& all, const command& c, child_fd to, int fd) {
     // would find its stdin broken (ECONNRESET) where it ends.
     if (sockets && to.is_read) ::shutdown(ours.get(), SHUT_RD);
     const int source = childs.get();
-    return {platform::out_of_the_way(std::move(ours)), std::move(childs), source, open_tap(c, to, what)};
+    return {platform::out_of_the_way(std::move(ours)), std::move(childs), source,
+            what.opens_tap() != nullptr ? what.opens_tap()(c, to, what) : nullptr};
 }
 
 [[nodiscard]] inline stream_ends open_text(const command& c, child_fd to, const std::string& bytes) {
@@ -236,17 +238,7 @@ private:
 class passed_fds {
 public:
     passed_fds(const command& c, const stdio_setup& streams) {
-        const auto& lent = c.passed_fds(); // by rising target, as the others
-        const auto& more = c.more_stdio();
-        if (lent.empty() && more.empty()) return;
-        if (!lent.empty()) highest_ = lent.back().first;
-        if (!more.empty()) highest_ = std::max(highest_, more.back().first);
-        list_.reserve(lent.size() + more.size());
-        raised_.reserve(lent.size() + more.size());
-        opened_.reserve(more.size());
-        for (const auto& [target, fd] : lent) add(c, target, fd.get());
-        for (const auto& [target, said] : more) open(c, child_fd(target, said.child_reads), said.what, streams);
-        std::sort(list_.begin(), list_.end(), [](const auto& a, const auto& b) { return a.target < b.target; });
+        if (!c.passed_fds().empty() || !c.more_stdio().empty()) gather(c, streams);
     }
 
     [[nodiscard]] const platform::passed_fd* data() const noexcept { return list_.data(); }
@@ -266,6 +258,26 @@ public:
     }
 
 private:
+    [[gnu::cold]] void gather(const command& c, const stdio_setup& streams) {
+        const auto& lent = c.passed_fds(); // by rising target, as the others
+        const auto& more = c.more_stdio();
+        if (!lent.empty()) highest_ = lent.back().first;
+        if (!more.empty()) highest_ = std::max(highest_, more.back().first);
+        list_.reserve(lent.size() + more.size());
+        raised_.reserve(lent.size() + more.size());
+        opened_.reserve(more.size());
+        auto next = more.begin();
+        const auto open_up_to = [&](int target) {
+            for (; next != more.end() && next->first <= target; ++next) {
+                open(c, child_fd(next->first, next->second.child_reads), next->second.what, streams);
+            }
+        };
+        for (const auto& [target, fd] : lent) {
+            open_up_to(target);
+            add(c, target, fd.get());
+        }
+        open_up_to(std::numeric_limits<int>::max());
+    }
     void open(const command& c, child_fd to, const stdio& what, const stdio_setup& streams) {
         if (what.is(stdio::to_out) || what.is(stdio::to_err)) {
             add(c, to.number, streams.source_of_output(what.is(stdio::to_out) ? 1 : 2));

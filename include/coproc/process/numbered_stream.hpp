@@ -36,7 +36,8 @@ struct numbered_stream {
 };
 
 /// Those that the command wants; null for none.
-[[nodiscard]] inline std::unique_ptr<numbered_stream> make_numbered_streams(const command& c, event_loop& loop) {
+[[nodiscard, gnu::cold]] inline std::unique_ptr<numbered_stream> make_numbered_streams(const command& c,
+                                                                                       event_loop& loop) {
     std::unique_ptr<numbered_stream> all;
     for (const auto& [number, said] : c.more_stdio()) {
         if (!said.what.passes_us()) continue;

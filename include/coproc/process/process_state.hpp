@@ -40,7 +40,8 @@ public:
     process_state(const command& c, const streams& given, event_loop& loop)
         : child_watch(loop, c.on_destroy()), own(loop), in(given.in() != nullptr ? *given.in() : own.in),
           out(given.out() != nullptr ? *given.out() : own.out), err(given.err() != nullptr ? *given.err() : own.err),
-          more(make_numbered_streams(c, loop)), rules_(c.shared_rules()), words_(c.words()), secrets_(c.secret_args()) {
+          more(c.more_stdio().empty() ? nullptr : make_numbered_streams(c, loop)), rules_(c.shared_rules()),
+          words_(c.words()), secrets_(c.secret_args()) {
         for (std::size_t number = 0; number < 3; ++number) on_terminal[number] = is_terminal(c, number);
         if (c.families() != nullptr) reach_for(*c.families(), extent_of(c));
         if (given.in() != nullptr) check_free(c, 0, in);

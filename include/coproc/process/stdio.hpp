@@ -23,6 +23,19 @@
 
 namespace coproc {
 
+class command;
+class stdio;
+class stream_tap;
+
+namespace detail {
+
+struct child_fd;
+/// Opens all that a sink or a tee goes to. Throws spawn_error.
+using tap_opener = std::shared_ptr<stream_tap> (*)(const command&, child_fd, const stdio&);
+[[nodiscard]] inline tap_opener outlets_opener() noexcept; // in child_fds.hpp
+
+} // namespace detail
+
 class stdio {
 public:
     enum kind : unsigned char {
@@ -74,7 +87,7 @@ public:
     template <std::invocable<std::string_view> F>
     [[nodiscard]] static stdio sink(F f) {
         static_assert(!awaitable<std::invoke_result_t<F&, std::string_view>>, "a sink is called, not awaited");
-        return stdio(detail::make_chunk_function(std::move(f)));
+        return stdio(detail::make_chunk_function(std::move(f))).tapped<F>();
     }
 
     /// For outputs: several of `inherit` (our own), `null`, `file`, `append`, `fd`, `sink` and `pipe` or `socket`, at
@@ -90,7 +103,7 @@ public:
         std::vector<stdio> all;
         all.reserve(sizeof...(Targets));
         (add_target(all, std::forward<Targets>(targets)), ...);
-        return stdio(std::make_shared<const std::vector<stdio>>(std::move(all)));
+        return stdio(std::make_shared<const std::vector<stdio>>(std::move(all))).tapped<Targets...>();
     }
 
     // What it was made of; null if of something else.
@@ -117,6 +130,8 @@ public:
         return made_of_ == parts::sink ? &sink_ : nullptr;
     }
     [[nodiscard]] const std::vector<stdio>* as_tee() const noexcept { return tee_.get(); }
+    /// Null if it is neither of these two.
+    [[nodiscard]] detail::tap_opener opens_tap() const noexcept { return opens_tap_; }
 
 private:
     enum class parts : unsigned char { kind, file, fd, text, sink, tee };
@@ -127,6 +142,13 @@ private:
     explicit stdio(std::shared_ptr<detail::chunk_function> f) noexcept : made_of_(parts::sink), sink_(std::move(f)) {}
     explicit stdio(std::shared_ptr<const std::vector<stdio>> targets) noexcept
         : made_of_(parts::tee), tee_(std::move(targets)) {}
+
+    // A template, so that what a tap is made of is a part of those programs only that have one.
+    template <class...>
+    stdio tapped() && {
+        opens_tap_ = detail::outlets_opener();
+        return std::move(*this);
+    }
 
     static void add_target(std::vector<stdio>& all, stdio target) {
         if (target.as_text() != nullptr) throw std::invalid_argument("text is for stdin");
@@ -153,6 +175,7 @@ private:
     input_text text_;
     std::shared_ptr<detail::chunk_function> sink_;
     std::shared_ptr<const std::vector<stdio>> tee_;
+    detail::tap_opener opens_tap_ = nullptr;
 };
 
 } // namespace coproc

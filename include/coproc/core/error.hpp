@@ -64,7 +64,7 @@ namespace coproc {
 
 /// `text` between double quotes, with control characters made visible, so that a message stays on one line. (Not
 /// "quoted": an unqualified call would find std::quoted, too, where a user includes <iomanip>.)
-[[nodiscard]] inline std::string in_quotes(std::string_view text) {
+[[nodiscard, gnu::cold]] inline std::string in_quotes(std::string_view text) {
     constexpr char digits[] = "0123456789abcdef";
     std::string out = "\"";
     for (const char c : text) {
@@ -108,7 +108,7 @@ private:
     };
 
     // The one place where a message is worded.
-    static std::string word(std::string_view operation, std::string_view subject, std::string_view detail,
+    [[gnu::cold]] static std::string word(std::string_view operation, std::string_view subject, std::string_view detail,
                             std::error_code code) {
         std::string text = "cannot ";
         text.append(operation).append(" ").append(in_quotes(subject));

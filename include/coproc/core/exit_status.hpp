@@ -17,7 +17,7 @@
 namespace coproc {
 
 /// The name of a signal, "SIGTERM"; "signal 42" for one that POSIX does not name.
-[[nodiscard]] inline std::string signal_name(int number) {
+[[nodiscard, gnu::cold]] inline std::string signal_name(int number) {
     switch (number) {
     case SIGABRT: return "SIGABRT";
     case SIGALRM: return "SIGALRM";

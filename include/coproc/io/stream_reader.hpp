@@ -63,7 +63,8 @@ public:
     static constexpr std::size_t default_unread_limit = std::size_t{16} << 20;
 
     /// In memory: `feed` puts in, `feed_eof` ends.
-    [[gnu::noinline]] explicit stream_reader(event_loop& loop = event_loop::current()) noexcept : loop_(loop), buffer_(loop.blocks()) {}
+    [[gnu::noinline]] explicit stream_reader(event_loop& loop = event_loop::current()) noexcept
+        : loop_(loop), buffer_(loop.blocks()) {}
     /// From a descriptor of its own: a pipe, made non-blocking here, or a file. Never one that a child or the shell
     /// shares, such as 0: they would find it non-blocking. Throws std::system_error.
     explicit stream_reader(unique_fd fd, event_loop& loop = event_loop::current()) : stream_reader(loop) {

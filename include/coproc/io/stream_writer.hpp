@@ -51,7 +51,8 @@ public:
     static constexpr std::size_t default_high_water = 65536;
 
     /// Closed, until `open`.
-    [[gnu::noinline]] explicit stream_writer(event_loop& loop = event_loop::current()) noexcept : loop_(loop), buffer_(loop.blocks()) {}
+    [[gnu::noinline]] explicit stream_writer(event_loop& loop = event_loop::current()) noexcept
+        : loop_(loop), buffer_(loop.blocks()) {}
     /// To a descriptor of its own: a pipe, made non-blocking here, or a file. Throws std::system_error.
     explicit stream_writer(unique_fd fd, event_loop& loop = event_loop::current()) : stream_writer(loop) {
         open(platform::nonblocking(std::move(fd)));

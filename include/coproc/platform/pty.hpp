@@ -106,7 +106,7 @@ namespace detail {
 ///
 /// While the slave is open somewhere, the master does not hang up; so ours is to be closed only when the child has its
 /// own.
-[[nodiscard]] inline pty_ends make_pty(const pty_modes& modes) noexcept {
+[[nodiscard, gnu::cold]] inline pty_ends make_pty(const pty_modes& modes) noexcept {
     pty_ends ends;
     ends.master = detail::open_master();
     if (!ends.master) return {};

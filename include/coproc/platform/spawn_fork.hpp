@@ -276,7 +276,7 @@ inline spawn_outcome read_outcome(const unique_fd& report) noexcept {
     return size > 0 ? outcome : spawn_outcome{};
 }
 
-inline spawn_outcome spawn_by_fork(const spawn_plan& plan, pid_t& pid) noexcept {
+[[gnu::cold]] inline spawn_outcome spawn_by_fork(const spawn_plan& plan, pid_t& pid) noexcept {
     const bool death_is_told = plan.settings != nullptr && plan.settings->death_signal != 0;
     if (death_is_told && !forked::can_tell_of_death) return {spawn_stage::parent_death, ENOTSUP};
     pipe_ends report = make_pipe();

@@ -127,7 +127,7 @@ inline spawn_stage stage_of_failure(const spawn_plan& plan, int error) noexcept 
     return cwd_is_bad ? spawn_stage::cwd : spawn_stage::exec;
 }
 
-inline spawn_outcome posix_spawn(const spawn_plan& plan, pid_t& pid) noexcept {
+[[gnu::cold]] inline spawn_outcome posix_spawn(const spawn_plan& plan, pid_t& pid) noexcept {
     spawn_settings s;
     set_attributes(s, plan);
     if (plan.cwd != nullptr) {

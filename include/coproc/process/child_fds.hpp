@@ -53,8 +53,8 @@ struct child_fd {
 };
 
 /// `error` comes first, since wording the detail allocates, which may change errno.
-[[noreturn]] inline void cannot_start(const command& c, spawn_stage stage, std::error_code error,
-                                      std::initializer_list<piece> detail) {
+[[noreturn, gnu::cold]] inline void cannot_start(const command& c, spawn_stage stage, std::error_code error,
+                                                 std::initializer_list<piece> detail) {
     throw spawn_error(stage, c.program(), concat(detail), error);
 }
 
@@ -278,7 +278,7 @@ private:
         }
         open_up_to(std::numeric_limits<int>::max());
     }
-    void open(const command& c, child_fd to, const stdio& what, const stdio_setup& streams) {
+    [[gnu::cold]] void open(const command& c, child_fd to, const stdio& what, const stdio_setup& streams) {
         if (what.is(stdio::to_out) || what.is(stdio::to_err)) {
             add(c, to.number, streams.source_of_output(what.is(stdio::to_out) ? 1 : 2));
             return;
@@ -288,7 +288,7 @@ private:
     }
 
     // True if it is a copy.
-    bool add(const command& c, int target, int fd) {
+    [[gnu::cold]] bool add(const command& c, int target, int fd) {
         int source = fd;
         if (source <= highest_) {
             const int above = highest_ < std::numeric_limits<int>::max() ? highest_ + 1 : highest_; // then it fails

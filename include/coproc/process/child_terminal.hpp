@@ -35,13 +35,22 @@ public:
     child_terminal() noexcept = default;
     /// None if the command wants none. Throws spawn_error; usage_error if the terminal would be none of the three.
     explicit child_terminal(const command& c) {
-        if (!c.on_terminal()) return;
+        if (c.on_terminal()) make(c);
+    }
+
+    /// The child's end; -1: none.
+    [[nodiscard]] int source() const noexcept { return slave_.get(); }
+    /// Our end for this stream, which may be empty.
+    [[nodiscard]] unique_fd take_ours(std::size_t number) noexcept { return std::move(ours_[number]); }
+
+private:
+    [[gnu::cold]] void make(const command& c) {
         const std::size_t reader = terminal_reader(c);
         const bool writes = is_terminal(c, 0);
         if (reader == 0 && !writes) {
             throw usage_error("pty(): stdin, stdout and stderr are all said to be something else");
         }
-        platform::pty_ends ends = platform::make_pty(c.on_terminal()->modes());
+        platform::pty_ends ends = c.on_terminal()->open();
         if (!ends.master) fail(c, platform::last_error());
         // Each stream has a descriptor of its own, since it is watched by that.
         if (reader != 0 && writes) {
@@ -56,13 +65,6 @@ public:
             [[maybe_unused]] const int given = ::fchown(slave_.get(), *user, static_cast<gid_t>(-1));
         }
     }
-
-    /// The child's end; -1: none.
-    [[nodiscard]] int source() const noexcept { return slave_.get(); }
-    /// Our end for this stream, which may be empty.
-    [[nodiscard]] unique_fd take_ours(std::size_t number) noexcept { return std::move(ours_[number]); }
-
-private:
     [[noreturn]] static void fail(const command& c, std::error_code error) {
         throw spawn_error(spawn_stage::terminal, c.program(), "making a terminal failed", error);
     }

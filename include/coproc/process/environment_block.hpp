@@ -19,19 +19,7 @@ class environment_block {
 public:
     explicit environment_block(const command& c) {
         if (c.env_changes().empty() && !c.env_is_cleared()) return; // ours, untouched and not copied
-        changed_ = true;
-        for (char** entry = platform::environment(); !c.env_is_cleared() && *entry != nullptr; ++entry) {
-            const std::string_view text = *entry;
-            if (last_word_on(c, text.substr(0, text.find('='))) == nullptr) pointers_.push_back(*entry);
-        }
-        const auto& changes = c.env_changes();
-        strings_.reserve(changes.size()); // the pointers must hold
-        for (const auto& change : changes) {
-            if (last_word_on(c, change.key) != &change || !change.value) continue;
-            strings_.push_back(concat({change.key, "=", *change.value}));
-            pointers_.push_back(strings_.back().data());
-        }
-        pointers_.push_back(nullptr);
+        build(c);
     }
 
     [[nodiscard]] char* const* get() const noexcept { return changed_ ? pointers_.data() : platform::environment(); }
@@ -56,6 +44,22 @@ public:
     }
 
 private:
+    [[gnu::cold]] void build(const command& c) {
+        changed_ = true;
+        for (char** entry = platform::environment(); !c.env_is_cleared() && *entry != nullptr; ++entry) {
+            const std::string_view text = *entry;
+            if (last_word_on(c, text.substr(0, text.find('='))) == nullptr) pointers_.push_back(*entry);
+        }
+        const auto& changes = c.env_changes();
+        strings_.reserve(changes.size()); // the pointers must hold
+        for (const auto& change : changes) {
+            if (last_word_on(c, change.key) != &change || !change.value) continue;
+            strings_.push_back(concat({change.key, "=", *change.value}));
+            pointers_.push_back(strings_.back().data());
+        }
+        pointers_.push_back(nullptr);
+    }
+
     std::vector<std::string> strings_;
     std::vector<char*> pointers_;
     bool changed_ = false;

@@ -29,7 +29,7 @@ struct found_program {
 };
 
 /// `name` has no slash and is not empty.
-[[nodiscard]] inline found_program find_program(std::string_view name, std::string_view search_path) {
+[[nodiscard, gnu::cold]] inline found_program find_program(std::string_view name, std::string_view search_path) {
     int error = ENOENT;
     std::string candidate; // its memory serves all of them
     while (!search_path.empty()) {

@@ -30,7 +30,7 @@ namespace coproc::detail {
 
 // ---- the program ----
 
-[[nodiscard]] inline std::string working_directory() {
+[[nodiscard, gnu::cold]] inline std::string working_directory() {
     std::string path(256, '\0');
     while (::getcwd(path.data(), path.size()) == nullptr) {
         if (errno != ERANGE) throw std::system_error(platform::last_error(), "getcwd");
@@ -61,7 +61,7 @@ private:
         name_ = made_.c_str();
     }
 
-    static std::string search(const command& c) {
+    [[gnu::cold]] static std::string search(const command& c) {
         const std::optional<std::string_view> path = environment_block::search_path(c);
         found_program found =
             path ? find_program(c.program(), *path) : find_program(c.program(), default_search_path());
@@ -174,22 +174,23 @@ private:
 // ---- how it went ----
 
 /// A script's interpreter that is missing makes execve(2) say ENOENT of the script.
-[[nodiscard]] inline std::string describe_exec(const char* file, int error) {
+[[nodiscard, gnu::cold]] inline std::string describe_exec(const char* file, int error) {
     if (error != ENOENT || ::access(file, F_OK) != 0) return "exec failed";
     return concat({"exec failed, the interpreter that ", in_quotes(file), " names is missing"});
 }
 
-[[nodiscard]] inline std::string describe_session(const platform::session_plan& session) {
+[[nodiscard, gnu::cold]] inline std::string describe_session(const platform::session_plan& session) {
     if (session.is_new) return "beginning a session failed";
     if (session.group == platform::session_plan::its_own) return "making a process group failed";
     return concat({"joining the process group ", session.group, " failed"});
 }
 
-[[nodiscard]] inline std::string describe_limit(const platform::resource_limit& limit) {
+[[nodiscard, gnu::cold]] inline std::string describe_limit(const platform::resource_limit& limit) {
     return concat({"setting ", platform::resource_name(limit.resource), " failed"});
 }
 
-[[nodiscard]] inline std::string describe(const platform::spawn_outcome& outcome, const platform::spawn_plan& plan) {
+[[nodiscard, gnu::cold]] inline std::string describe(const platform::spawn_outcome& outcome,
+                                                     const platform::spawn_plan& plan) {
     switch (outcome.stage) {
     case spawn_stage::pipe: return "making a pipe failed";
     case spawn_stage::redirect: return "placing stdin, stdout and stderr failed";
@@ -215,8 +216,8 @@ private:
            (outcome.stage == spawn_stage::exec && outcome.error == ETXTBSY);
 }
 
-[[nodiscard]] inline spawn_error failure(const platform::spawn_outcome& outcome, const platform::spawn_plan& plan,
-                                         const char* program) {
+[[nodiscard, gnu::cold]] inline spawn_error failure(const platform::spawn_outcome& outcome,
+                                                    const platform::spawn_plan& plan, const char* program) {
     return spawn_error(outcome.stage, program, describe(outcome, plan), {outcome.error, std::system_category()});
 }
 

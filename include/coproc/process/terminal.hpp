@@ -33,6 +33,7 @@ public:
     explicit terminal(Rows rows = usual_rows, Cols cols = usual_cols) {
         modes_.rows = checked(rows, "rows");
         modes_.cols = checked(cols, "columns");
+        opens_ = &platform::make_pty;
     }
 
     /// Whether what is typed is seen in the output. As the system makes it, it is.
@@ -51,6 +52,8 @@ public:
     [[nodiscard]] window_size size() const noexcept { return {modes_.rows, modes_.cols}; }
     /// As the system takes it.
     [[nodiscard]] const platform::pty_modes& modes() const noexcept { return modes_; }
+    /// Makes one.
+    [[nodiscard]] platform::pty_ends open() const noexcept { return opens_(modes_); }
 
     /// Throws std::invalid_argument for what is no number of `what`.
     template <std::integral Number>
@@ -61,6 +64,8 @@ public:
 
 private:
     platform::pty_modes modes_;
+    // Named in a template only, so that what makes terminals is no part of programs that have none.
+    platform::pty_ends (*opens_)(const platform::pty_modes&) noexcept;
 };
 
 } // namespace coproc

@@ -57,7 +57,7 @@ template <word T>
 } // namespace detail
 
 /// One word as a shell reads it back: as it stands, or between single quotes if it needs them.
-[[nodiscard]] inline std::string shell_quoted(std::string_view text) {
+[[nodiscard, gnu::cold]] inline std::string shell_quoted(std::string_view text) {
     constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%_+:,./-";
     if (!text.empty() && text.find_first_not_of(plain) == std::string_view::npos) return std::string(text);
     std::string out = "'";
@@ -73,7 +73,7 @@ namespace detail {
 
 /// Words, a NUL between each two of them, as a line that a shell reads back as the same words. The arguments whose
 /// numbers are in `as_they_are` (rising, from 0 on) are put there unquoted.
-[[nodiscard]] inline std::string to_command_line(std::string_view words, const std::vector<std::size_t>& as_they_are) {
+[[nodiscard, gnu::cold]] inline std::string to_command_line(std::string_view words, const std::vector<std::size_t>& as_they_are) {
     std::size_t end = words.find('\0');
     const std::string_view program = words.substr(0, end);
     std::string line = is_reserved(program) ? concat({"'", program, "'"}) : shell_quoted(program);

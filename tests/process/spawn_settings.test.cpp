@@ -120,6 +120,19 @@ TEST_CASE("every limit that this system has is known by its name", "[process]") 
 #endif
 }
 
+TEST_CASE("settings are told where a command is described", "[process]") {
+    const command c = command(child("cat"))
+                          .umask(027)
+                          .nice(-5)
+                          .limit(RLIMIT_NOFILE, 64, RLIM_INFINITY)
+                          .limit(RLIMIT_CORE, 0)
+                          .parent_death_signal(SIGTERM)
+                          .cgroup("/a b");
+    CHECK(dry_run(c).to_string().ends_with(", umask 0027, nice -5, RLIMIT_NOFILE 64 of unlimited, RLIMIT_CORE 0 of 0, "
+                                           "SIGTERM at our death, cgroup '/a b')"));
+    CHECK(dry_run(command(child("cat")).nice(5)).to_string().ends_with(", nice +5)"));
+}
+
 // ---- what the child has of them ----
 
 TEST_CASE("a child has the umask that it is told and ours stays", "[process][spawn_fork]") {

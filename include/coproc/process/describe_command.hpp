@@ -5,6 +5,7 @@
 //
 //     cwd /src, env +CC=clang -LANG, in null, out pipe, err > log
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <array>
@@ -16,6 +17,8 @@
 #include <vector>
 
 #include "../core/concat.hpp"
+#include "../core/exit_status.hpp"
+#include "child_settings.hpp"
 #include "child_terminal.hpp"
 #include "command.hpp"
 #include "environment_block.hpp"
@@ -128,6 +131,28 @@ private:
                                       : " no echo"});
 }
 
+[[nodiscard]] inline std::string describe_bound(rlim_t bound) {
+    return bound == RLIM_INFINITY ? "unlimited" : std::to_string(bound);
+}
+
+inline void describe_settings(const child_settings& settings, fact_list& facts) {
+    const platform::settings_plan all = settings.plan(-1);
+    if (all.umask >= 0) {
+        const char octal[] = {'0', static_cast<char>('0' + (all.umask >> 6)),
+                              static_cast<char>('0' + ((all.umask >> 3) & 7)),
+                              static_cast<char>('0' + (all.umask & 7))};
+        facts.add({"umask ", std::string_view(octal, sizeof octal)});
+    }
+    if (all.nice != 0) facts.add({"nice ", all.nice > 0 ? "+" : "", std::to_string(all.nice)});
+    for (std::size_t i = 0; i < all.limit_count; ++i) {
+        const auto& [resource, bounds] = all.limits[i];
+        facts.add({platform::resource_name(resource), " ", describe_bound(bounds.rlim_cur), " of ",
+                   describe_bound(bounds.rlim_max)});
+    }
+    if (all.death_signal != 0) facts.add({signal_name(all.death_signal), " at our death"});
+    if (all.cgroup != nullptr) facts.add({"cgroup ", shell_quoted(all.cgroup)});
+}
+
 /// All of it; `unset` is what a stream is that the command says nothing of. What a command can say anew belongs here.
 [[nodiscard, gnu::cold]] inline std::string describe_extras(const command& c, const stdio& unset) {
     fact_list facts;
@@ -140,6 +165,7 @@ private:
     }
     describe_descriptors(c, facts);
     describe_identity(c.identity(), facts);
+    describe_settings(c.settings(), facts);
     describe_session(c.session(), facts);
     if (c.on_terminal()) describe_terminal(*c.on_terminal(), facts);
     if (c.inherits_signals()) facts.add({"signals inherited"});

@@ -17,7 +17,7 @@ namespace {
 // Each group, and the number of its last line.
 const std::map<char, int>& groups() {
     static const std::map<char, int> last{{'A', 23}, {'B', 21}, {'C', 19}, {'D', 14}, {'E', 30}, {'F', 19}, {'G', 25},
-                                          {'H', 14}, {'J', 12}, {'K', 11}, {'L', 5},  {'M', 7},  {'N', 8}};
+                                          {'H', 14}, {'I', 5},  {'J', 12}, {'K', 11}, {'L', 5},  {'M', 7},  {'N', 8}};
     return last;
 }
 
@@ -73,7 +73,7 @@ std::set<std::string> names_of_tests() {
 
 TEST_CASE("the checklist has one row for each of its lines", "[architecture]") {
     const std::set<std::string> expected = expected_ids();
-    CHECK(expected.size() == 208);
+    CHECK(expected.size() == 213);
     std::map<std::string, int> seen;
     for (const row& r : rows()) ++seen[r.id];
     for (const std::string& id : expected) {

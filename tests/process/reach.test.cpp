@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -187,26 +188,6 @@ TEST_CASE("the end of a loop kills whole groups", "[process]") {
     }
 }
 
-TEST_CASE("others of a child that is let go of have the rest of the grace", "[process]") {
-    const nothing_leaks check;
-    const auto talk = []() -> task<> {
-        const platform::pipe_ends said = platform::make_pipe();
-        stream_reader out;
-        out.open(platform::nonblocking(unique_fd(::fcntl(said.read.get(), F_DUPFD_CLOEXEC, 3))));
-        {
-            async_process p(
-                brood("(or)r").new_process_group().on_destroy(destroy::terminate(1h)).out(stdio::fd(said.write.get())));
-            const auto one = co_await out.read_line();
-            const auto two = co_await out.read_line();
-            REQUIRE((one && two));
-        } // the leader ends by SIGTERM, the other takes its time
-        const auto last = co_await out.read_line();
-        CHECK(last == "over");
-        while (!no_children()) co_await sleep_for(100us);
-    };
-    run_in_time(talk());
-}
-
 TEST_CASE("what is detached is detached with all its group", "[process]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
@@ -237,6 +218,32 @@ TEST_CASE("a start that is given up takes its group with it", "[process]") {
 }
 
 #if defined(__linux__)
+
+TEST_CASE("others of a child that is let go of have the rest of the grace", "[process]") {
+    const nothing_leaks check;
+    const auto talk = []() -> task<> {
+        const platform::pipe_ends said = platform::make_pipe();
+        stream_reader out;
+        [[maybe_unused]] const std::set<int> before = open_descriptors();
+        out.open(platform::nonblocking(unique_fd(::fcntl(said.read.get(), F_DUPFD_CLOEXEC, 3))));
+        {
+            async_process p(
+                brood("(or)r").new_process_group().on_destroy(destroy::terminate(1h)).out(stdio::fd(said.write.get())));
+            const auto one = co_await out.read_line();
+            const auto two = co_await out.read_line();
+            REQUIRE((one && two));
+        } // the leader ends by SIGTERM, the other takes its time
+        const auto last = co_await out.read_line();
+        CHECK(last == "over");
+        while (!no_children()) co_await sleep_for(100us);
+        out.close();
+#if !defined(COPROC_BACKEND_KQUEUE) // libkqueue frees its own late
+        // And what we held of them goes with the last, not with the grace.
+        while (open_descriptors() != before) co_await sleep_for(100us);
+#endif
+    };
+    run_in_time(talk());
+}
 
 TEST_CASE("kill reaches a group whose leader has been reaped", "[process]") {
     const nothing_leaks check;

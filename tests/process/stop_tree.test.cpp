@@ -64,7 +64,7 @@ TEST_CASE("stop kills who in the group does not listen", "[process]") {
     run_in_time(talk("(ir)(ir)ir", exit_status::signaled(SIGKILL)));
 }
 
-#if !defined(__APPLE__) && !defined(__FreeBSD__) // there the others are killed when the first has ended
+#if defined(__linux__) // elsewhere the others are killed when the first has ended
 
 TEST_CASE("a child that ends early leaves the rest of the grace to the others", "[process]") {
     const nothing_leaks check;
@@ -115,7 +115,7 @@ TEST_CASE("a stop that is cancelled leaves everybody as they are", "[process]") 
     run_in_time(talk());
 }
 
-#if !defined(__APPLE__) && !defined(__FreeBSD__)
+#if defined(__linux__)
 
 TEST_CASE("a stop that is cancelled while it waits for others can be repeated", "[process]") {
     const nothing_leaks check;

@@ -238,7 +238,12 @@ private:
     void destroy_if_done() noexcept {
         if (!abandoned_ || !is_over()) return;
         const bool others_have_time = grace_over_.pending() && family_ && family_->count() > 0;
-        if (!others_have_time) delete this;
+        if (!others_have_time) return delete this;
+        try {
+            family_->tell_when_gone(*loop_, *this);
+        } catch (const std::bad_alloc&) {
+            // Then it is found when the grace is over.
+        }
     }
 
     void on_loop_end() noexcept override {

@@ -24,6 +24,7 @@ public:
         bool (*send)(family&, int number) noexcept;
         std::size_t (*count)(family&) noexcept;
         void (*add)(family&, event_loop& loop, waiter& w);
+        void (*tell_when_gone)(family&, event_loop& loop, event_target& target);
         void (*leave_loop)(family&) noexcept;
     };
 
@@ -40,6 +41,8 @@ public:
     [[nodiscard]] std::size_t count() noexcept { return verbs_->count(*this); }
     /// Schedules `w` once nobody is left, which is not looked at before the next turn. Throws std::bad_alloc.
     void add(event_loop& loop, waiter& w) { verbs_->add(*this, loop, w); }
+    /// Calls `target.on_event` in a turn after nobody is left. Throws std::bad_alloc.
+    void tell_when_gone(event_loop& loop, event_target& target) { verbs_->tell_when_gone(*this, loop, target); }
     /// The loop ends, or nobody will ask any more.
     void leave_loop() noexcept { verbs_->leave_loop(*this); }
 

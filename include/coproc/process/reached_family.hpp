@@ -66,6 +66,11 @@ public:
         waiters_.push_back(w);
         watch();
     }
+    void tell_when_gone(event_loop& loop, event_target& target) {
+        loop_ = &loop;
+        target_ = &target;
+        watch();
+    }
 
 private:
     static reached_family& self(family& f) noexcept { return static_cast<reached_family&>(f); }
@@ -77,6 +82,7 @@ private:
             [](family& f, int number) noexcept { return self(f).send(number); },
             [](family& f) noexcept { return self(f).count(); },
             [](family& f, event_loop& loop, waiter& w) { self(f).add(loop, w); },
+            [](family& f, event_loop& loop, event_target& target) { self(f).tell_when_gone(loop, target); },
             [](family& f) noexcept { self(f).part(); }};
         return all;
     }
@@ -84,6 +90,7 @@ private:
     void part() noexcept {
         unwatch();
         loop_ = nullptr;
+        target_ = nullptr;
     }
     [[nodiscard]] bool is_in_own_group() const noexcept { return ::getpgid(leader_.pid()) == leader_.pid(); }
 
@@ -122,9 +129,10 @@ private:
     void on_timer() noexcept override { tell(); }
     void tell() noexcept {
         unwatch();
-        if (waiters_.empty()) return;
+        if (waiters_.empty() && target_ == nullptr) return;
         if (count() == 0) {
             while (!waiters_.empty()) loop_->schedule(waiters_.pop_front());
+            if (target_ != nullptr) loop_->again(*std::exchange(target_, nullptr));
             interval_ = shortest;
             return;
         }
@@ -140,6 +148,7 @@ private:
     const platform::child& leader_;
     platform::relatives others_;
     intrusive_list<waiter> waiters_;
+    event_target* target_ = nullptr;
     event_loop* loop_ = nullptr; // while somebody waits
     unique_fd exit_fd_;
     event_loop::registration watched_ = 0;

@@ -55,6 +55,8 @@ TEST_CASE("a reach without what it is named after is a mistake and starts nothin
     CHECK_THROWS_AS(async_process(command(child("hold")).reach(reach::group)), usage_error);
     CHECK_THROWS_AS(async_process(command(child("hold")).process_group(5).reach(reach::group)), usage_error);
     CHECK_THROWS_AS(start(command(child("hold")).reach(reach::group)), usage_error);
+    CHECK_THROWS_AS(async_process(command(child("hold")).reach(reach::cgroup)), usage_error);
+    CHECK_THROWS_AS(async_process(command(child("hold")).reach(reach::cgroup).new_session()), usage_error);
     CHECK(no_children());
 }
 

@@ -13,6 +13,8 @@
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
+#include <fstream>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +22,7 @@
 
 #include "support/brood.hpp"
 #include "support/catch.hpp"
+#include "support/cgroups.hpp"
 #include "support/children.hpp"
 #include "support/forked.hpp"
 #include "support/resources.hpp"
@@ -263,6 +266,84 @@ TEST_CASE("what a stop leaves behind is no zombie of ours and no process", "[pro
                   if (!no_children()) return 2;
               }
               return 0;
+          }) == 0);
+}
+
+TEST_CASE("stop and destruction reach a whole control group and who is below it", "[process]") {
+    const std::optional<std::string> root = cgroup_root();
+    if (!root) return;
+    const cgroup_of_a_test group(*root, "reach");
+    const cgroup_of_a_test below(group.path(), "below");
+    const nothing_leaks check;
+    const command c = brood("(s(sir)x)(r)(r)ir").cgroup(group.path()).reach(reach::cgroup);
+    const auto talk = [&](bool stopped) -> task<> {
+        stream_reader out;
+        std::vector<int> all; // one of whom is an orphan in a session of its own
+        {
+            async_process p(c, streams().out(out));
+            all = co_await pids_from(p, 4);
+            CHECK(below.write("cgroup.procs", std::to_string(all.back()).c_str()));
+            if (stopped) {
+                const exit_status s = co_await p.stop(20ms);
+                CHECK(s == exit_status::signaled(SIGKILL));
+                CHECK(p.survivors() == 0);
+                CHECK(std::none_of(all.begin(), all.end(), runs));
+            }
+        }
+        co_await until_gone(all);
+        while (!no_children()) co_await sleep_for(100us);
+    };
+    run_in_time(talk(true));
+    run_in_time(talk(false));
+}
+
+TEST_CASE("each in a control group is asked before he is killed and nobody is waited for longer", "[process]") {
+    const std::optional<std::string> root = cgroup_root();
+    if (!root) return;
+    const cgroup_of_a_test group(*root, "asked");
+    const nothing_leaks check;
+    const auto talk = [&](bool own_group) -> task<> {
+        command c = brood("(s(sor)x)(or)r").cgroup(group.path()).reach(reach::cgroup);
+        if (own_group) c.new_process_group();
+        async_process p(c);
+        co_await pids_from(p, 3);
+        const exit_status s = co_await p.stop(1h);
+        CHECK(s == exit_status::signaled(SIGTERM));
+        const std::string last_words = co_await until_the_last_has_ended(p);
+        CHECK(last_words == "over\nover\n");
+    };
+    run_in_time(talk(false));
+    run_in_time(talk(true));
+}
+
+TEST_CASE("a host is never stopped with the control group that it is in", "[process]") {
+    const std::optional<std::string> root = cgroup_root();
+    if (!root) return;
+    const cgroup_of_a_test group(*root, "host");
+    const cgroup_of_a_test below(group.path(), "below");
+    CHECK(in_a_fork([&] {
+              const nothing_leaks check;
+              const command c = brood("(ir)ir").cgroup(group.path()).reach(reach::cgroup);
+              const auto talk = [&]() -> task<int> {
+                  for (const auto grace : {0ms, 5ms}) {
+                      async_process p(c);
+                      co_await pids_from(p, 2);
+                      if (!below.write("cgroup.procs", "0")) co_return 2; // now we are in there as well
+                      co_await p.stop(grace);
+                      if (p.survivors() != 0) co_return 3;
+                      co_await until_the_last_has_ended(p);
+                      bool refused = false;
+                      try {
+                          async_process another(c);
+                      } catch (const spawn_error& e) {
+                          refused = e.stage() == spawn_stage::cgroup && e.code() == std::errc::operation_not_permitted;
+                      }
+                      if (!refused) co_return 4;
+                      if (!std::ofstream(*root + "/cgroup.procs").put('0').flush()) co_return 5;
+                  }
+                  co_return 0;
+              };
+              return run(talk());
           }) == 0);
 }
 

@@ -38,7 +38,7 @@ inline void add_members(const std::string& path, std::vector<pid_t>& found, int 
 
 } // namespace detail
 
-/// A file of the control group, "cgroup.procs", for writing. Empty on failure, with errno: ENOTSUP for
+/// A file of the control group, "cgroup.procs" or "cgroup.kill", for writing. Empty on failure, with errno: ENOTSUP for
 /// a directory that is none of version 2, which has files of these names that mean something else, or none.
 [[nodiscard]] inline unique_fd open_cgroup_file(const char* directory, const char* name) noexcept {
     const unique_fd cgroup(::open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -65,10 +65,9 @@ inline void add_members(const std::string& path, std::vector<pid_t>& found, int 
     return std::find(all.begin(), all.end(), ::getpid()) != all.end();
 }
 
-/// SIGKILL to all in it and below at once, whatever they are forking (Linux 5.14). False where that cannot be. Throws
-/// std::bad_alloc.
-inline bool kill_cgroup(const std::string& path) {
-    const unique_fd all(::open(coproc::detail::concat({path, "/cgroup.kill"}).c_str(), O_WRONLY | O_CLOEXEC));
+/// SIGKILL to all in it and below at once, whatever they are forking (Linux 5.14). False where that cannot be.
+inline bool kill_cgroup(const std::string& path) noexcept {
+    const unique_fd all = open_cgroup_file(path.c_str(), "cgroup.kill");
     return all && ::write(all.get(), "1", 1) == 1;
 }
 

@@ -122,15 +122,21 @@ private:
     if (c.reach() == reach::group && !how_far.group) {
         throw usage_error("reach::group takes a group of the child's own: new_process_group() or new_session()");
     }
+    if (c.reach() != reach::cgroup) return how_far;
+    how_far.cgroup = c.settings().cgroup();
+    if (how_far.cgroup.empty()) throw usage_error("reach::cgroup takes a control group of the command's: cgroup()");
+    // It is looked for again when the child is stopped, and we may be elsewhere by then.
+    if (!how_far.cgroup.starts_with('/')) how_far.cgroup = concat({working_directory(), "/", how_far.cgroup});
     return how_far;
 }
 
 /// Throws spawn_error where that cannot be done here.
 inline void require_reach(const command& c) {
     if (c.families() == nullptr) return;
-    const platform::extent_refusal refusal = c.families()->refusal(extent_of(c));
+    const platform::extent how_far = extent_of(c);
+    const platform::extent_refusal refusal = c.families()->refusal(how_far);
     if (refusal.error == 0) return;
-    throw spawn_error(spawn_stage::session, c.program(),
+    throw spawn_error(how_far.cgroup.empty() ? spawn_stage::session : spawn_stage::cgroup, c.program(),
                       concat({"stopping as far as its command reaches is impossible, ", refusal.why}),
                       {refusal.error, std::system_category()});
 }

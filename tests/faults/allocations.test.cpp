@@ -58,6 +58,16 @@ task<end> communicate_with_a_child(const std::vector<std::string>& words) {
     co_return of(r.out == words[1] && r.status.success(), "communicate");
 }
 
+task<end> talk_on_a_terminal(const std::vector<std::string>& words) {
+    command c(words[0]);
+    async_process p(c.pty(terminal().echo(false)));
+    p.in().write(words[1]);
+    p.close_stdin();
+    const std::string shown = co_await p.read_stdout();
+    const exit_status s = co_await p.wait();
+    co_return of(shown == "first\r\nsecond\r\nthird" && s.success(), "a terminal");
+}
+
 task<end> wait_for_a_child(const std::vector<std::string>& words) {
     async_process p(words[0]);
     const auto none = co_await p.wait(1ms);
@@ -154,6 +164,7 @@ TEST_CASE("memory that runs out at any moment is an exception and leaves nothing
     const auto all_after = GENERATE(false, true);
     sweep(talk_to_a_child, all_after);
     sweep(communicate_with_a_child, all_after);
+    sweep(talk_on_a_terminal, all_after);
     sweep(wait_for_a_child, all_after);
     sweep(stop_a_child, all_after);
     sweep(let_go_of_children, all_after);

@@ -77,7 +77,20 @@ task<int> life() {
     co_return good;
 }
 
-int outcome_of(const std::vector<failing_call>& calls, bool loop_first) {
+task<int> life_on_a_terminal() {
+    async_process cat(command(child("cat")).pty(terminal().echo(false)));
+    co_await cat.write_stdin("text\n");
+    const std::optional<std::string> line = co_await cat.read_line();
+    if (line != "text") co_return 8;
+    cat.resize(3, 4);
+    cat.close_stdin();
+    const std::optional<exit_status> s = co_await cat.wait(5s);
+    co_return s && s->success() ? good : 9;
+}
+
+using story_of_a_life = task<int> (*)();
+
+int outcome_of(const std::vector<failing_call>& calls, bool loop_first, story_of_a_life tell = &life) {
     return in_a_fork([&] {
         ::alarm(15);
         const std::set<int> before = open_descriptors();
@@ -87,7 +100,7 @@ int outcome_of(const std::vector<failing_call>& calls, bool loop_first) {
             if (loop_first) loop.emplace();
             if (!filter_system_calls(calls)) return static_cast<int>(no_filter);
             if (!loop_first) loop.emplace();
-            code = loop->run(life());
+            code = loop->run(tell());
         } catch (const error&) {
             code = told;
         } catch (const std::system_error&) { // of the loop
@@ -99,13 +112,14 @@ int outcome_of(const std::vector<failing_call>& calls, bool loop_first) {
 }
 
 // `no_error` means something else to whoever makes that call; `instead` is what is tried before or after it.
-void check_that(bool always_works, long call, std::uint32_t if_flags = 0, int no_error = 0, long instead = -1) {
+void check_that(bool always_works, long call, std::uint32_t if_flags = 0, int no_error = 0, long instead = -1,
+                story_of_a_life tell = &life) {
     for (const int error : {EMFILE, ENOMEM, EAGAIN, EPERM, ENOSYS, EINVAL}) {
         if (error == no_error) continue;
         for (const bool loop_first : {true, false}) {
             std::vector<failing_call> calls{{call, error, if_flags}};
             if (instead >= 0) calls.push_back({instead, error});
-            const int outcome = outcome_of(calls, loop_first);
+            const int outcome = outcome_of(calls, loop_first, tell);
             if (outcome == good || (outcome == told && !always_works)) continue;
             CAPTURE(call, error, loop_first, outcome);
             FAIL_CHECK("neither worked nor told");
@@ -144,6 +158,13 @@ TEST_CASE("a system call that fails is a typed error and leaves nothing", "[faul
     check_that(false, SYS_dup3);
     check_that(false, SYS_execve);
     check_that(false, SYS_write, 0, EAGAIN, SYS_pwritev2); // EAGAIN: there will be room later
+}
+
+TEST_CASE("a terminal that cannot be had is a typed error and leaves nothing", "[faults][process][own_descriptors]") {
+    for (const long call : {SYS_ioctl, SYS_fcntl, SYS_setsid, SYS_dup3}) {
+        check_that(false, call, 0, 0, -1, &life_on_a_terminal);
+    }
+    CHECK(outcome_of({}, true, &life_on_a_terminal) == good);
 }
 
 TEST_CASE("a host that confines itself when it has children already can start more",

@@ -136,6 +136,19 @@ TEST_CASE("a terminal for which there is no room is empty and leaves nothing", "
     CHECK(code == 0);
 }
 
+TEST_CASE("the child's end is found by its name too where the kernel gives none", "[platform]") {
+    pty_ends ends = quiet_pty();
+    const unique_fd by_name = platform::detail::open_named_slave(ends.master);
+    REQUIRE(by_name);
+    CHECK((::fcntl(by_name.get(), F_GETFD) & FD_CLOEXEC) != 0);
+    ends.slave.reset();
+    put_into(by_name, "shown");
+    CHECK(readable(ends.master.get(), 1000));
+    CHECK(take_from(ends.master) == "shown");
+    const platform::pipe_ends pipe = platform::make_pipe();
+    CHECK_FALSE(platform::detail::open_named_slave(pipe.read));
+}
+
 TEST_CASE("the end of a line's input is typed once and only hands over what is typed of one", "[platform]") {
     const pty_ends ends = quiet_pty();
     put_into(ends.master, "a line\n");

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstddef>
@@ -28,6 +29,7 @@
 #include <coproc/process/async_process.hpp>
 #include <coproc/process/describe_command.hpp>
 #include <coproc/process/find_program.hpp>
+#include <coproc/process/spawn.hpp>
 #include <coproc/process/start.hpp>
 #include <coproc/process/with_process.hpp>
 
@@ -545,6 +547,20 @@ TEST_CASE("a start on a terminal that fails leaves nothing and says why", "[proc
     const std::optional<spawn_error> nowhere = failure_of(command(child("cat")).pty().cwd("/no/such/directory"));
     REQUIRE(nowhere);
     CHECK(nowhere->stage() == spawn_stage::cwd);
+}
+
+TEST_CASE("what cannot be the controlling terminal fails at that step", "[process][spawn_fork]") {
+    const nothing_leaks check;
+    const command c(child("cat"));
+    detail::preparation prepared(c, stdio::pipe);
+    platform::spawn_plan plan = prepared.plan();
+    plan.session.is_new = true;
+    plan.terminal = plan.stdio[0]; // a pipe
+    platform::child none;
+    const platform::spawn_outcome outcome = platform::spawn(plan, none);
+    CHECK(outcome.stage == spawn_stage::terminal);
+    CHECK(outcome.error == ENOTTY);
+    CHECK(detail::describe(outcome, plan) == "taking the terminal failed");
 }
 
 TEST_CASE("a terminal for which there is no room is named and leaves nothing", "[process][own_descriptors]") {

@@ -75,6 +75,15 @@ TEST_CASE("dialogue logs in to a prompt and drives it", "[examples][process]") {
                                    "it exited with code 0\n");
 }
 
+TEST_CASE("terminal types on a screen and changes its size and interrupts it", "[examples][process][spawn_fork]") {
+    CHECK(output_of("terminal") == "this is no terminal\n"
+                                   "hello -> hello on 30 by 100\n"
+                                   "hello -> hello on 50 by 132\n"
+                                   "goodbye\n"
+                                   "patience -> patience on 30 by 100\n"
+                                   "killed by SIGINT\n");
+}
+
 TEST_CASE("timeout_and_stop waits and gives up and stops", "[examples][process]") {
     CHECK(output_of("timeout_and_stop") == "sleep: still running, and nothing is lost by asking\n"
                                            "sleep: killed by SIGTERM\n"

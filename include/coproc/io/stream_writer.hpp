@@ -193,9 +193,8 @@ private:
 
     // ---- into the kernel ----
 
-    void on_event(platform::readiness what) noexcept override {
+    void on_event(platform::readiness) noexcept override {
         writable_ = true;
-        if (terminal_ && what.hangup) hang_up();
         advance();
     }
 

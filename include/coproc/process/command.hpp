@@ -275,12 +275,15 @@ public:
     // ---- terminal ----
 
     /// A pseudo-terminal of this size is the child's stdin, stdout and stderr, as far as the command says nothing else
-    /// of them, and the controlling terminal of a session of its own. `in()` types on it, `out()` reads what it shows;
-    /// there is no `err()`. Lines of it end with `\r\n`.
+    /// of them, and the controlling terminal of a session of its own. `in()` types on it, `out()` reads what it shows
+    /// (`err()` only if stdout is something else). Lines of it end with `\r\n`.
     ///
     /// It ends, for whoever reads it, when the child and whoever has it from the child have closed it; nothing that was
-    /// written before is lost. When our ends are closed, at the latest when the async_process is destroyed, the
-    /// terminal hangs up: the child is sent SIGHUP.
+    /// shown before is lost. When our ends are closed, at the latest when the async_process is destroyed, the terminal
+    /// hangs up: the child is sent SIGHUP.
+    ///
+    /// Until a terminal is raw it is made for humans: of a line of more than 4095 bytes the rest is dropped, and a
+    /// child that asks for a password throws away what was typed before its prompt.
     ///
     /// Throws std::invalid_argument for less than 1 or more than 65535, and for a child that joins a group of ours.
     template <std::integral Rows = int, std::integral Cols = int>

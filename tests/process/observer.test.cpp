@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -422,6 +423,17 @@ TEST_CASE("what else a command says is told at its start", "[process]") {
     CHECK(
         detail::describe_extras(command("x").in(4, stdio::file("/in")).out(3, stdio::pipe).pty(24, 80), stdio::pipe) ==
         "in terminal, out terminal, err terminal, out 3 pipe, in 4 < /in, new session, terminal 24x80");
+    const command bounded = command("x")
+                                .umask(027)
+                                .nice(-5)
+                                .limit(RLIMIT_NOFILE, 10, 20)
+                                .limit(RLIMIT_CORE, 0, RLIM_INFINITY)
+                                .parent_death_signal(SIGTERM)
+                                .cgroup("/a b")
+                                .reach(reach::descendants);
+    CHECK(detail::describe_extras(bounded, stdio::null) ==
+          "in null, out null, err null, umask 027, nice -5, limit RLIMIT_NOFILE 10 20, limit RLIMIT_CORE 0 unlimited, "
+          "parent death SIGTERM, cgroup '/a b', reach descendants");
     CHECK(detail::describe_extras(command("x").new_session(), stdio::null) ==
           "in null, out null, err null, new session");
     CHECK(detail::describe_extras(command("x").process_group(77), stdio::inherit) ==

@@ -18,10 +18,12 @@
 
 #include "../core/concat.hpp"
 #include "../core/exit_status.hpp"
+#include "../platform/system_numbers.hpp"
 #include "child_settings.hpp"
 #include "child_terminal.hpp"
 #include "command.hpp"
 #include "environment_block.hpp"
+#include "reach.hpp"
 #include "secret.hpp"
 #include "session.hpp"
 #include "stdio.hpp"
@@ -121,6 +123,32 @@ private:
     if (session.plan().group > 0) facts.add({"process group ", session.plan().group});
 }
 
+[[nodiscard, gnu::cold]] inline std::string describe_bound(rlim_t bound) {
+    return bound == RLIM_INFINITY ? "unlimited" : to_text(bound);
+}
+
+[[gnu::cold]] inline void describe_settings(const child_settings& settings, fact_list& facts) {
+    const platform::settings_plan said = settings.plan(-1);
+    if (said.umask >= 0) {
+        facts.add({"umask ", said.umask >> 6 & 7, said.umask >> 3 & 7, said.umask & 7}); // as one writes it
+    }
+    if (said.nice != 0) facts.add({"nice ", said.nice > 0 ? "+" : "", said.nice});
+    for (std::size_t n = 0; n < said.limit_count; ++n) {
+        const platform::resource_limit& limit = said.limits[n];
+        facts.add({"limit ", platform::resource_name(limit.resource), " ", describe_bound(limit.value.rlim_cur), " ",
+                   describe_bound(limit.value.rlim_max)});
+    }
+    if (said.death_signal != 0) facts.add({"parent death ", signal_name(said.death_signal)});
+    if (!settings.cgroup().empty()) facts.add({"cgroup ", shell_quoted(settings.cgroup())});
+}
+
+/// Where it is not what goes without saying.
+[[gnu::cold]] inline void describe_reach(const command& c, fact_list& facts) {
+    if (c.reach() == (c.session().has_own_group() ? reach::group : reach::process)) return;
+    constexpr std::array<std::string_view, 4> names{"process", "group", "descendants", "cgroup"};
+    facts.add({"reach ", names[static_cast<std::size_t>(c.reach())]});
+}
+
 [[gnu::cold]] inline void describe_terminal(const terminal& what, fact_list& facts) {
     using choice = platform::pty_modes::choice;
     const auto [rows, cols] = what.size();
@@ -129,28 +157,6 @@ private:
                echo == choice::unsaid ? ""
                : echo == choice::on   ? " echo"
                                       : " no echo"});
-}
-
-[[nodiscard]] inline std::string describe_bound(rlim_t bound) {
-    return bound == RLIM_INFINITY ? "unlimited" : std::to_string(bound);
-}
-
-inline void describe_settings(const child_settings& settings, fact_list& facts) {
-    const platform::settings_plan all = settings.plan(-1);
-    if (all.umask >= 0) {
-        const char octal[] = {'0', static_cast<char>('0' + (all.umask >> 6)),
-                              static_cast<char>('0' + ((all.umask >> 3) & 7)),
-                              static_cast<char>('0' + (all.umask & 7))};
-        facts.add({"umask ", std::string_view(octal, sizeof octal)});
-    }
-    if (all.nice != 0) facts.add({"nice ", all.nice > 0 ? "+" : "", std::to_string(all.nice)});
-    for (std::size_t i = 0; i < all.limit_count; ++i) {
-        const auto& [resource, bounds] = all.limits[i];
-        facts.add({platform::resource_name(resource), " ", describe_bound(bounds.rlim_cur), " of ",
-                   describe_bound(bounds.rlim_max)});
-    }
-    if (all.death_signal != 0) facts.add({signal_name(all.death_signal), " at our death"});
-    if (all.cgroup != nullptr) facts.add({"cgroup ", shell_quoted(all.cgroup)});
 }
 
 /// All of it; `unset` is what a stream is that the command says nothing of. What a command can say anew belongs here.
@@ -165,9 +171,10 @@ inline void describe_settings(const child_settings& settings, fact_list& facts) 
     }
     describe_descriptors(c, facts);
     describe_identity(c.identity(), facts);
-    describe_settings(c.settings(), facts);
     describe_session(c.session(), facts);
     if (c.on_terminal()) describe_terminal(*c.on_terminal(), facts);
+    describe_settings(c.settings(), facts);
+    describe_reach(c, facts);
     if (c.inherits_signals()) facts.add({"signals inherited"});
     return facts.text();
 }

@@ -434,6 +434,9 @@ TEST_CASE("what else a command says is told at its start", "[process]") {
     CHECK(detail::describe_extras(bounded, stdio::null) ==
           "in null, out null, err null, umask 027, nice -5, limit RLIMIT_NOFILE 10 20, limit RLIMIT_CORE 0 unlimited, "
           "parent death SIGTERM, cgroup '/a b', reach descendants");
+    const command teed =
+        command("x").out(stdio::tee(stdio::pipe, stdio::file("/log"))).err(stdio::sink([](std::string_view) {}));
+    CHECK(detail::describe_extras(teed, stdio::null) == "in null, out tee (pipe; > /log), err sink");
     CHECK(detail::describe_extras(command("x").new_session(), stdio::null) ==
           "in null, out null, err null, new session");
     CHECK(detail::describe_extras(command("x").process_group(77), stdio::inherit) ==

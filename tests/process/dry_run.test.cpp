@@ -25,11 +25,11 @@
 using namespace coproc;
 using namespace std::string_literals;
 
-using strings = std::vector<std::string>;
+using argv_strings = std::vector<std::string>;
 
 namespace {
 
-task<std::string> really(command c) {
+task<std::string> really_run(command c) {
     async_process p(c);
     std::string out = co_await p.read_stdout();
     co_await p.wait();
@@ -38,7 +38,7 @@ task<std::string> really(command c) {
 
 // Stage and message of a start that fails; empty if it does not.
 template <class F>
-std::string failure_of(F f) {
+std::string start_failure(F f) {
     try {
         f();
     } catch (const spawn_error& e) {
@@ -56,19 +56,19 @@ TEST_CASE("a dry run finds the file that a start executes", "[process]") {
     directory.file("a/tool", "not executable");
     const command c = command("tool").env("PATH", directory / "a:" + (directory / "b"));
     CHECK(dry_run(c).file == second);
-    CHECK(run_in_time(really(c)) == "b\n");
+    CHECK(run_in_time(really_run(c)) == "b\n");
     CHECK(dry_run(command(second)).file == second);
 }
 
-TEST_CASE("a dry run has the words and the environment that the child would find", "[process]") {
+TEST_CASE("a dry run has the echo and the environment that the child would find", "[process]") {
     const nothing_leaks check;
-    const command words = command(child("echo_args"), "a b", "", "c").arg0("another");
-    CHECK(dry_run(words).argv == strings{"another", "a b", "", "c"});
-    CHECK(dry_run(words).argv == pieces(run_in_time(really(words))));
+    const command echo = command(child("echo_args"), "a b", "", "c").arg0("another");
+    CHECK(dry_run(echo).argv == argv_strings{"another", "a b", "", "c"});
+    CHECK(dry_run(echo).argv == pieces(run_in_time(really_run(echo))));
     for (const command& c : {command(child("print_env")), command(child("print_env")).clear_env(),
                              command(child("print_env")).env("A", "1").env("A", "2").unset_env("PATH"),
                              command(child("print_env")).clear_env().env("K", secret("token"))}) {
-        CHECK(dry_run(c).environment == pieces(run_in_time(really(c))));
+        CHECK(dry_run(c).environment == pieces(run_in_time(really_run(c))));
     }
 }
 
@@ -153,9 +153,9 @@ TEST_CASE("a dry run fails as the start would", "[process]") {
           command(plain), command(directory.path()), command(plain + "/x"), command(cat).cwd("/no/such/directory"),
           command(cat).cwd(plain), command(cat).in(stdio::fd(1'000'000)), command(cat).pass_fd(4, 1'000'000),
           command("/no/such/program").cwd("/no/such/directory")}) {
-        const std::string real = failure_of([&] { async_process p(c); });
+        const std::string real = start_failure([&] { async_process p(c); });
         CHECK_FALSE(real.empty());
-        CHECK(failure_of([&] { static_cast<void>(dry_run(c)); }) == real);
+        CHECK(start_failure([&] { static_cast<void>(dry_run(c)); }) == real);
     }
 }
 

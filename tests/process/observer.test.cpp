@@ -42,7 +42,7 @@ using namespace std::chrono_literals;
 namespace {
 
 // What it was told, and what would be printed of it.
-class notes final : public process_observer {
+class observer_notes final : public process_observer {
 public:
     void on_start(const start_event& e) noexcept override { take("start", e.pid, e.to_string()); }
     void on_failed_start(const failed_start_event& e) noexcept override {
@@ -71,7 +71,7 @@ private:
     }
 };
 
-using told = std::vector<std::string>;
+using told_events = std::vector<std::string>;
 
 command quiet(const command& c) { return command(c).in(stdio::null).out(stdio::null).err(stdio::null); }
 
@@ -83,13 +83,13 @@ task<> start_and_wait(command c) {
     async_process p = co_await start(c);
     co_await p.wait();
 }
-task<> until_told(const notes& n, std::size_t events) {
+task<> until_told(const observer_notes& n, std::size_t events) {
     while (n.events.size() < events) co_await sleep_for(1ms);
 }
 
 // What a process of its own prints to its stderr while it does `f()` with that value of COPROC_TRACE.
 template <class F>
-told traced_lines(const char* value, F f) {
+told_events traced_lines(const char* value, F f) {
     const temporary_directory directory;
     const std::string path = directory.file("stderr", "");
     const int code = in_a_fork([&] {
@@ -108,13 +108,13 @@ told traced_lines(const char* value, F f) {
 TEST_CASE("an observer is told of the start of a child and of its end", "[process]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
-        notes n;
+        observer_notes n;
         event_loop::current().observe(n);
         async_process p(child("exit_with"), "3");
         const int pid = *p.pid();
-        CHECK(n.events == told{"start"});
+        CHECK(n.events == told_events{"start"});
         co_await p.wait();
-        CHECK(n.events == told{"start", "exit"});
+        CHECK(n.events == told_events{"start", "exit"});
         CHECK(n.pids == std::vector<int>{pid, pid});
         CHECK(n.statuses == std::vector<exit_status>{exit_status::exited(3)});
     };
@@ -129,14 +129,14 @@ TEST_CASE("what an observer is told of a start is the command itself", "[process
             cwd = e.what.cwd();
             unset_is_pipe = e.unset.is(stdio::pipe);
         }
-        told args;
+        told_events args;
         std::string cwd;
         bool unset_is_pipe = false;
     } seen;
     event_loop loop;
     loop.observe(seen);
     loop.run(to_its_end(command(child("exit_with"), "0", "b c").cwd("/")));
-    CHECK(seen.args == told{"0", "b c"});
+    CHECK(seen.args == told_events{"0", "b c"});
     CHECK(seen.cwd == "/");
     CHECK(seen.unset_is_pipe);
 }
@@ -144,14 +144,14 @@ TEST_CASE("what an observer is told of a start is the command itself", "[process
 TEST_CASE("an observer is told of each start that fails", "[process]") {
     const nothing_leaks check;
     event_loop loop;
-    notes n;
+    observer_notes n;
     loop.observe(n);
     const command missing("/no/such/program", "x");
     CHECK_THROWS_AS(async_process(missing), spawn_error);
     CHECK_THROWS_AS(async_process("no such program"), spawn_error);
     CHECK_THROWS_AS(async_process(command(child("cat")).cwd("/no/such/directory")), spawn_error);
     CHECK_THROWS_AS(async_process(command(child("cat")).in(stdio::file("/no/such/file"))), spawn_error);
-    CHECK(n.events == told(4, "failed"));
+    CHECK(n.events == told_events(4, "failed"));
     CHECK(n.pids == std::vector<int>(4, 0));
     CHECK(n.stages ==
           std::vector<spawn_stage>{spawn_stage::exec, spawn_stage::exec, spawn_stage::cwd, spawn_stage::redirect});
@@ -163,12 +163,12 @@ TEST_CASE("an observer is told of each start that fails", "[process]") {
 TEST_CASE("of a start that nobody waited for an observer is told the end of the story", "[process]") {
     const nothing_leaks check;
     event_loop loop;
-    notes n;
+    observer_notes n;
     loop.observe(n);
     loop.run(start_and_wait(command(child("exit_with"), "0")));
-    CHECK(n.events == told{"start", "exit"});
+    CHECK(n.events == told_events{"start", "exit"});
     CHECK(n.pids[0] == n.pids[1]);
-    notes m;
+    observer_notes m;
     loop.observe(m);
     n.unlink();
     CHECK_THROWS_AS(loop.run(start_and_wait(command("/no/such/program"))), spawn_error);
@@ -192,16 +192,16 @@ TEST_CASE("a start that is tried again is told as another one", "[process]") {
     const temporary_directory directory;
     const std::string path = directory / "prog";
     std::filesystem::copy_file(child("hush"), path);
-    const auto story = [](unique_fd& writer, const notes& n, const std::string& program) -> task<int> {
+    const auto story = [](unique_fd& writer, const observer_notes& n, const std::string& program) -> task<int> {
         auto under_way = start(command(program));
-        if (n.events == told{"failed"}) co_return 0; // children are not made in this way here
-        if (n.events != told{"start"}) co_return 1;
+        if (n.events == told_events{"failed"}) co_return 0; // children are not made in this way here
+        if (n.events != told_events{"start"}) co_return 1;
         siginfo_t info{};
         ::waitid(P_ALL, 0, &info, WEXITED | WNOWAIT | __WALL);
         writer.reset();
         {
             async_process p = co_await std::move(under_way);
-            if (n.events != told{"start", "failed", "start"}) co_return 2;
+            if (n.events != told_events{"start", "failed", "start"}) co_return 2;
             if (n.pids[0] != n.pids[1] || n.pids[1] == n.pids[2] || n.pids[2] != *p.pid()) co_return 3;
             p.kill();
             co_await p.wait();
@@ -211,7 +211,7 @@ TEST_CASE("a start that is tried again is told as another one", "[process]") {
     CHECK(in_a_fork([&] { // nobody else may hold the copy open for writing
               unique_fd writer = open_file(path, O_WRONLY);
               event_loop loop;
-              notes n;
+              observer_notes n;
               loop.observe(n);
               return loop.run(story(writer, n, path));
           }) == 0);
@@ -221,7 +221,7 @@ TEST_CASE("a start that is tried again is told as another one", "[process]") {
 TEST_CASE("an observer is told of each signal that we send and whether it was delivered", "[process]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
-        notes n;
+        observer_notes n;
         event_loop::current().observe(n);
         async_process p(child("ignore_term"));
         const auto ready = co_await p.read_line();
@@ -229,7 +229,7 @@ TEST_CASE("an observer is told of each signal that we send and whether it was de
         p.interrupt();
         p.send_signal(0); // asks, and sends nothing
         co_await p.stop(1ms);
-        CHECK(n.events == told{"start", "SIGINT delivered", "SIGTERM delivered", "SIGKILL delivered", "exit"});
+        CHECK(n.events == told_events{"start", "SIGINT delivered", "SIGTERM delivered", "SIGKILL delivered", "exit"});
         CHECK(n.statuses.back() == exit_status::signaled(SIGKILL));
         CHECK_FALSE(p.kill()); // nothing is sent to what has been reaped
         CHECK(n.events.size() == 5);
@@ -241,25 +241,25 @@ TEST_CASE("an observer is told of each signal that we send and whether it was de
 TEST_CASE("a signal that the system refuses is told as not delivered", "[process]") {
     const nothing_leaks check;
     event_loop loop;
-    notes n;
+    observer_notes n;
     loop.observe(n);
     async_process p(child("hold"));
     CHECK_FALSE(p.send_signal(12345));
-    CHECK(n.events == told{"start", "signal 12345 not delivered"});
+    CHECK(n.events == told_events{"start", "signal 12345 not delivered"});
 }
 
 TEST_CASE("a child whose owner is gone is told of until it is reaped", "[process]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
-        notes killed;
+        observer_notes killed;
         event_loop::current().observe(killed);
         { async_process p(child("hold")); }
-        CHECK(killed.events == told{"start", "SIGKILL delivered"});
+        CHECK(killed.events == told_events{"start", "SIGKILL delivered"});
         co_await until_told(killed, 3);
         CHECK(killed.statuses == std::vector<exit_status>{exit_status::signaled(SIGKILL)});
         killed.unlink();
 
-        notes terminated;
+        observer_notes terminated;
         event_loop::current().observe(terminated);
         {
             async_process p(command(child("ignore_term")).on_destroy(destroy::terminate(1ms)));
@@ -267,14 +267,14 @@ TEST_CASE("a child whose owner is gone is told of until it is reaped", "[process
             CHECK(ready == "ready");
         }
         co_await until_told(terminated, 4);
-        CHECK(terminated.events == told{"start", "SIGTERM delivered", "SIGKILL delivered", "exit"});
+        CHECK(terminated.events == told_events{"start", "SIGTERM delivered", "SIGKILL delivered", "exit"});
         terminated.unlink();
 
-        notes detached;
+        observer_notes detached;
         event_loop::current().observe(detached);
         { async_process p(command(child("exit_with"), "7").on_destroy(destroy::detach)); }
         co_await until_told(detached, 2);
-        CHECK(detached.events == told{"start", "exit"});
+        CHECK(detached.events == told_events{"start", "exit"});
         CHECK(detached.statuses == std::vector<exit_status>{exit_status::exited(7)});
     };
     run_in_time(talk());
@@ -283,25 +283,25 @@ TEST_CASE("a child whose owner is gone is told of until it is reaped", "[process
 TEST_CASE("a signal to a whole group is told once", "[process]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
-        notes n;
+        observer_notes n;
         event_loop::current().observe(n);
         async_process p(command(child("hold")).new_process_group());
         p.kill();
         co_await p.wait();
-        CHECK(n.events == told{"start", "SIGKILL delivered", "exit"});
+        CHECK(n.events == told_events{"start", "SIGKILL delivered", "exit"});
     };
     run_in_time(talk());
 }
 
 TEST_CASE("a child that ends with its loop is told of", "[process]") {
     const nothing_leaks check;
-    notes n;
+    observer_notes n;
     {
         std::optional<event_loop> loop(std::in_place);
         loop->observe(n);
         async_process p(child("hold"));
         loop.reset();
-        CHECK(n.events == told{"start", "SIGKILL delivered", "exit"});
+        CHECK(n.events == told_events{"start", "SIGKILL delivered", "exit"});
     }
     CHECK(n.events.size() == 3);
     CHECK_FALSE(n.linked());
@@ -317,10 +317,10 @@ TEST_CASE("any number of observers are told in turn and each may go when it like
         int starts = 0;
     };
     event_loop loop;
-    notes first;
+    observer_notes first;
     once second;
-    auto third = std::make_unique<notes>();
-    notes fourth;
+    auto third = std::make_unique<observer_notes>();
+    observer_notes fourth;
     for (process_observer* one : {static_cast<process_observer*>(&first), static_cast<process_observer*>(&second),
                                   static_cast<process_observer*>(third.get()), static_cast<process_observer*>(&fourth)})
         loop.observe(*one);
@@ -329,7 +329,7 @@ TEST_CASE("any number of observers are told in turn and each may go when it like
     CHECK(third->events.size() == 2);
     third.reset();
     loop.run(to_its_end(command(child("exit_with"), "0")));
-    CHECK(first.events == told{"start", "exit", "start", "exit"});
+    CHECK(first.events == told_events{"start", "exit", "start", "exit"});
     CHECK(fourth.events == first.events);
     CHECK(second.starts == 1);
     CHECK(loop.observed());
@@ -337,7 +337,7 @@ TEST_CASE("any number of observers are told in turn and each may go when it like
 
 TEST_CASE("an observer hears of one loop at a time", "[process]") {
     const nothing_leaks check;
-    notes n;
+    observer_notes n;
     event_loop first;
     event_loop second;
     first.observe(n);
@@ -352,7 +352,7 @@ TEST_CASE("an observer hears of one loop at a time", "[process]") {
 TEST_CASE("being observed changes nothing about descriptors that were given away", "[process]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
-        notes n;
+        observer_notes n;
         event_loop::current().observe(n);
         platform::pipe_ends pipe = platform::make_pipe();
         std::optional<command> c(std::in_place, child("hold"));
@@ -370,7 +370,7 @@ TEST_CASE("being observed changes nothing about descriptors that were given away
 TEST_CASE("an event is one line whatever is in it and tells no secret", "[process]") {
     const nothing_leaks check;
     event_loop loop;
-    notes n;
+    observer_notes n;
     loop.observe(n);
     const command c = command(child("exit_with"), "3", "a\nb\x1b[0m", secret("sesame"))
                           .env("A\nB", "c\nd")
@@ -446,7 +446,7 @@ TEST_CASE("what else a command says is told at its start", "[process]") {
 // ---- COPROC_TRACE ----
 
 TEST_CASE("a loop that is to be traced prints what becomes of its children", "[process]") {
-    const told lines = traced_lines("1", [] {
+    const told_events lines = traced_lines("1", [] {
         run(to_its_end(quiet(command(child("exit_with"), "3"))));
         try {
             event_loop loop;
@@ -461,7 +461,7 @@ TEST_CASE("a loop that is to be traced prints what becomes of its children", "[p
         };
         run(talk());
     });
-    const told expected{
+    const told_events expected{
         "coproc: \\[\\d+\\] start /\\S*/exit_with 3  \\(in null, out null, err null\\)",
         "coproc: \\[\\d+\\] exit /\\S*/exit_with 3  \\(exited with code 3, elapsed .*\\)",
         "coproc: \\[-\\] failed /no/such/program  \\(cannot start \"/no/such/program\": exec failed: .*\\)",
@@ -485,7 +485,7 @@ TEST_CASE("nothing is printed where nobody asked for it", "[process]") {
 }
 
 TEST_CASE("whether a loop is traced is looked up once", "[process]") {
-    const told lines = traced_lines("0", [] {
+    const told_events lines = traced_lines("0", [] {
         event_loop loop;
         ::setenv("COPROC_TRACE", "1", 1);
         loop.run(to_its_end(quiet(command(child("exit_with"), "3"))));
@@ -520,7 +520,7 @@ TEST_CASE("a tracer can write to any descriptor", "[process]") {
     event_loop loop;
     loop.observe(tracer);
     loop.run(to_its_end(quiet(command(child("exit_with"), "3"))));
-    const told lines = pieces(content_of(path), '\n');
+    const told_events lines = pieces(content_of(path), '\n');
     REQUIRE(lines.size() == 2);
     CHECK(lines[0].substr(0, 9) == "coproc: [");
     CHECK(std::as_const(lines[1]).find("exited with code 3") != std::string::npos);

@@ -34,7 +34,7 @@ parsed words_of_line(std::string_view line) {
 }
 
 // What is said of a line that is refused; empty if it is not.
-std::string refusal(std::string_view line) {
+std::string parse_refusal(std::string_view line) {
     try {
         static_cast<void>(command::parse(line));
     } catch (const std::invalid_argument& e) {
@@ -114,46 +114,46 @@ TEST_CASE("what only a shell can do is refused and named with its offset", "[pro
     for (const char c : "|&;<>()$`*?"s) {
         INFO(c);
         const std::string line = "ab \"c\" d"s + c + "e";
-        CHECK(refusal(line) == for_a_shell(line, in_quotes({&c, 1}), 8));
-        CHECK(refusal("x '"s + c + "'").empty());
-        CHECK(refusal("x \\"s + c).empty());
+        CHECK(parse_refusal(line) == for_a_shell(line, in_quotes({&c, 1}), 8));
+        CHECK(parse_refusal("x '"s + c + "'").empty());
+        CHECK(parse_refusal("x \\"s + c).empty());
     }
-    CHECK(refusal("ls\nrm") == for_a_shell("ls\nrm", "newline", 2));
-    CHECK(refusal("ls\n") == for_a_shell("ls\n", "newline", 2));
-    CHECK(refusal("echo #x") == for_a_shell("echo #x", "\"#\"", 5));
-    CHECK(refusal("echo \\\n#x") == for_a_shell("echo \\\n#x", "\"#\"", 7));
-    CHECK(refusal("cat ~/x") == for_a_shell("cat ~/x", "\"~\"", 4));
-    CHECK(refusal("~/x") == for_a_shell("~/x", "\"~\"", 0));
-    CHECK(refusal("rm [a-z].c") == for_a_shell("rm [a-z].c", "\"[\"", 3));
-    CHECK(refusal("rm a[") == for_a_shell("rm a[", "\"[\"", 4));
-    CHECK(refusal("[[ -f x ]]") == for_a_shell("[[ -f x ]]", "\"[\"", 0));
-    CHECK(refusal("rm x{a,b}") == for_a_shell("rm x{a,b}", "\"{\"", 4));
-    CHECK(refusal("rm {1..9}") == for_a_shell("rm {1..9}", "\"{\"", 3));
-    CHECK(refusal("rm {{a},b}") == for_a_shell("rm {{a},b}", "\"{\"", 3));
-    CHECK(refusal("rm {a},}") == for_a_shell("rm {a},}", "\"{\"", 3));
-    CHECK(refusal("rm {\"a,b\"}").empty());
-    CHECK(refusal("rm {}{1..9}") == for_a_shell("rm {}{1..9}", "\"{\"", 5));
+    CHECK(parse_refusal("ls\nrm") == for_a_shell("ls\nrm", "newline", 2));
+    CHECK(parse_refusal("ls\n") == for_a_shell("ls\n", "newline", 2));
+    CHECK(parse_refusal("echo #x") == for_a_shell("echo #x", "\"#\"", 5));
+    CHECK(parse_refusal("echo \\\n#x") == for_a_shell("echo \\\n#x", "\"#\"", 7));
+    CHECK(parse_refusal("cat ~/x") == for_a_shell("cat ~/x", "\"~\"", 4));
+    CHECK(parse_refusal("~/x") == for_a_shell("~/x", "\"~\"", 0));
+    CHECK(parse_refusal("rm [a-z].c") == for_a_shell("rm [a-z].c", "\"[\"", 3));
+    CHECK(parse_refusal("rm a[") == for_a_shell("rm a[", "\"[\"", 4));
+    CHECK(parse_refusal("[[ -f x ]]") == for_a_shell("[[ -f x ]]", "\"[\"", 0));
+    CHECK(parse_refusal("rm x{a,b}") == for_a_shell("rm x{a,b}", "\"{\"", 4));
+    CHECK(parse_refusal("rm {1..9}") == for_a_shell("rm {1..9}", "\"{\"", 3));
+    CHECK(parse_refusal("rm {{a},b}") == for_a_shell("rm {{a},b}", "\"{\"", 3));
+    CHECK(parse_refusal("rm {a},}") == for_a_shell("rm {a},}", "\"{\"", 3));
+    CHECK(parse_refusal("rm {\"a,b\"}").empty());
+    CHECK(parse_refusal("rm {}{1..9}") == for_a_shell("rm {}{1..9}", "\"{\"", 5));
 }
 
 TEST_CASE("in double quotes an expansion is refused as well", "[process]") {
-    CHECK(refusal("echo \"$HOME\"") == for_a_shell("echo \"$HOME\"", "\"$\"", 6));
-    CHECK(refusal("echo \"a`id`\"") == for_a_shell("echo \"a`id`\"", "\"`\"", 7));
-    CHECK(refusal("echo \"5$\"") == for_a_shell("echo \"5$\"", "\"$\"", 7)); // which POSIX leaves open
+    CHECK(parse_refusal("echo \"$HOME\"") == for_a_shell("echo \"$HOME\"", "\"$\"", 6));
+    CHECK(parse_refusal("echo \"a`id`\"") == for_a_shell("echo \"a`id`\"", "\"`\"", 7));
+    CHECK(parse_refusal("echo \"5$\"") == for_a_shell("echo \"5$\"", "\"$\"", 7)); // which POSIX leaves open
 }
 
 TEST_CASE("what begins no command is refused in front and only there", "[process]") {
-    CHECK(refusal("FOO=bar make") ==
+    CHECK(parse_refusal("FOO=bar make") ==
           "cannot take the words of \"FOO=bar make\": the assignment to FOO at offset 0 is for a shell: use env(), or "
           "quote it");
-    CHECK(refusal(" _a1= x").find("the assignment to _a1 at offset 1 ") != std::string::npos);
-    CHECK(refusal("a+=b").find("the assignment to a+ at offset 0 ") != std::string::npos);
-    CHECK(refusal("A\\\nB=c").find("the assignment to AB at offset 0 ") != std::string::npos);
+    CHECK(parse_refusal(" _a1= x").find("the assignment to _a1 at offset 1 ") != std::string::npos);
+    CHECK(parse_refusal("a+=b").find("the assignment to a+ at offset 0 ") != std::string::npos);
+    CHECK(parse_refusal("A\\\nB=c").find("the assignment to AB at offset 0 ") != std::string::npos);
     CHECK(words_of_line("'FOO=bar' make") == parsed{"FOO=bar", "make"});
     CHECK(words_of_line("F\\OO=bar") == parsed{"FOO=bar"});
     CHECK(words_of_line("make FOO=bar") == parsed{"make", "FOO=bar"});
     for (const char* word : {"if", "while", "for", "case", "{", "}", "!", "fi", "do"}) {
         INFO(word);
-        CHECK(refusal(" "s + word + " x") == for_a_shell(" "s + word + " x", in_quotes(word), 1));
+        CHECK(parse_refusal(" "s + word + " x") == for_a_shell(" "s + word + " x", in_quotes(word), 1));
         CHECK(words_of_line("x "s + word) == parsed{"x", word});
         CHECK(words_of_line("'"s + word + "' x") == parsed{word, "x"});
     }
@@ -161,17 +161,18 @@ TEST_CASE("what begins no command is refused in front and only there", "[process
 }
 
 TEST_CASE("a quote that is never closed is refused with its offset", "[process]") {
-    CHECK(refusal("x 'a b") == "cannot take the words of \"x 'a b\": the \"'\" at offset 2 is never closed");
-    CHECK(refusal("x a\"b") == "cannot take the words of \"x a\\\"b\": the \"\\\"\" at offset 3 is never closed");
-    CHECK(refusal("x \"a\\\"").find("at offset 2 is never closed") != std::string::npos);
-    CHECK(refusal("x \"a\\").find("at offset 2 is never closed") != std::string::npos);
-    CHECK(refusal("x \\") == "cannot take the words of \"x \\\\\": the backslash at its end quotes nothing");
+    CHECK(parse_refusal("x 'a b") == "cannot take the words of \"x 'a b\": the \"'\" at offset 2 is never closed");
+    CHECK(parse_refusal("x a\"b") == "cannot take the words of \"x a\\\"b\": the \"\\\"\" at offset 3 is never closed");
+    CHECK(parse_refusal("x \"a\\\"").find("at offset 2 is never closed") != std::string::npos);
+    CHECK(parse_refusal("x \"a\\").find("at offset 2 is never closed") != std::string::npos);
+    CHECK(parse_refusal("x \\") == "cannot take the words of \"x \\\\\": the backslash at its end quotes nothing");
 }
 
 TEST_CASE("a line without words or with an empty program or with a NUL is refused", "[process]") {
-    for (const char* line : {"", " \t ", "\\\n"}) CHECK(refusal(line).find(": it has none") != std::string::npos);
-    CHECK(refusal("'' x") == "the program of a command is empty");
-    CHECK(refusal("a '\0'"s) == "cannot take the words of \"a '\\x00'\": the NUL byte at offset 3 can be in no word");
+    for (const char* line : {"", " \t ", "\\\n"}) CHECK(parse_refusal(line).find(": it has none") != std::string::npos);
+    CHECK(parse_refusal("'' x") == "the program of a command is empty");
+    CHECK(parse_refusal("a '\0'"s) ==
+          "cannot take the words of \"a '\\x00'\": the NUL byte at offset 3 can be in no word");
 }
 
 // Seen to fail: words in quotes without the `'\''` of a quote.
@@ -204,7 +205,7 @@ TEST_CASE("a shell takes the same words from any line that is not refused", "[pr
     int refused = 0;
     for (int i = 0; i < 30000; ++i) {
         const std::string line = "p " + random_text(random, letters, 12);
-        if (!refusal(line).empty()) {
+        if (!parse_refusal(line).empty()) {
             ++refused;
             continue;
         }

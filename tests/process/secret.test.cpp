@@ -31,7 +31,7 @@ static_assert(!std::is_constructible_v<command, secret>); // a program has a nam
 
 namespace {
 
-constexpr const char* password = "open sesame";
+constexpr const char* sesame = "open sesame";
 
 // Everything that an error tells.
 std::string all_of(const error& e) { return e.operation() + "\n" + e.subject() + "\n" + e.what(); }
@@ -46,10 +46,10 @@ std::string error_of(F f) {
     return {};
 }
 
-bool tells(const std::string& text) { return text.find(password) != std::string::npos; }
+bool tells_sesame(const std::string& text) { return text.find(sesame) != std::string::npos; }
 
 command with_secrets(const std::string& program) {
-    return command(program, "a", secret(password), "b").env("TOKEN", secret(password));
+    return command(program, "a", secret(sesame), "b").env("TOKEN", secret(sesame));
 }
 
 task<result> run_with_secrets(command c) {
@@ -69,21 +69,21 @@ TEST_CASE("a secret argument arrives and is shown as three stars", "[process]") 
     CHECK(c.to_string() == program + " a *** b");
     CHECK(c.words() == program + "\0a\0***\0b"s);
     const result r = run_in_time(run_with_secrets(c));
-    CHECK(pieces(r.out) == std::vector<std::string>{program, "a", password, "b"});
+    CHECK(pieces(r.out) == std::vector<std::string>{program, "a", sesame, "b"});
     CHECK(r.command_line == program + " a *** b");
 }
 
 TEST_CASE("a secret in the environment arrives", "[process]") {
     const nothing_leaks check;
-    const command c = command(child("print_env")).clear_env().env("A", "1").env("TOKEN", secret(password));
+    const command c = command(child("print_env")).clear_env().env("A", "1").env("TOKEN", secret(sesame));
     const result r = run_in_time(run_with_secrets(c));
-    CHECK(pieces(r.out) == std::vector<std::string>{"A=1", "TOKEN="s + password});
+    CHECK(pieces(r.out) == std::vector<std::string>{"A=1", "TOKEN="s + sesame});
     CHECK(c.env_changes()[1].secret);
     CHECK_FALSE(c.env_changes()[0].secret);
 }
 
 TEST_CASE("a secret can be given wherever a word can and in any number", "[process]") {
-    const std::string pw = password;
+    const std::string pw = sesame;
     CHECK(command("login", secret(pw)).to_string() == "login ***");
     CHECK(command("login").arg(secret(pw)).arg("x").arg(secret(std::string_view(pw))).to_string() == "login *** x ***");
     CHECK(command("login").args(std::vector<secret>{secret("a"), secret("b")}).arg("c").to_string() ==
@@ -96,17 +96,17 @@ TEST_CASE("a secret can be given wherever a word can and in any number", "[proce
 
 TEST_CASE("what is only written like a hidden secret is a word as any other", "[process]") {
     CHECK(command("x", "***", secret("***")).to_string() == "x '***' ***");
-    CHECK_THROWS_AS(command::parse(command("x", secret(password)).to_string()), std::invalid_argument);
+    CHECK_THROWS_AS(command::parse(command("x", secret(sesame)).to_string()), std::invalid_argument);
 }
 
 TEST_CASE("a copy of a command keeps its secrets", "[process]") {
-    const command original("x", "a", secret(password));
+    const command original("x", "a", secret(sesame));
     command copy = original;
     copy.arg("b");
     CHECK(copy.to_string() == "x a *** b");
     copy = command("y", "z");
     CHECK(copy.to_string() == "y z");
-    command moved = command("x", "a", secret(password));
+    command moved = command("x", "a", secret(sesame));
     command to = std::move(moved);
     CHECK(to.to_string() == "x a ***");
 }
@@ -129,16 +129,16 @@ TEST_CASE("a start that fails tells no secret", "[process]") {
     };
     for (const std::string& text : errors) {
         CHECK_FALSE(text.empty());
-        CHECK_FALSE(tells(text));
+        CHECK_FALSE(tells_sesame(text));
     }
 }
 
 TEST_CASE("an exit that is no success tells no secret", "[process]") {
     const nothing_leaks check;
-    const result r = run_in_time(run_with_secrets(command(child("exit_with"), "3", secret(password))));
+    const result r = run_in_time(run_with_secrets(command(child("exit_with"), "3", secret(sesame))));
     const std::string text = error_of([&] { r.check(); });
     CHECK(text.find("exit_with 3 ***") != std::string::npos);
-    CHECK_FALSE(tells(text));
+    CHECK_FALSE(tells_sesame(text));
 }
 
 TEST_CASE("errors of its streams tell no secret", "[process]") {
@@ -152,7 +152,7 @@ TEST_CASE("errors of its streams tell no secret", "[process]") {
             text = all_of(e);
         }
         CHECK_FALSE(text.empty());
-        CHECK_FALSE(tells(text));
+        CHECK_FALSE(tells_sesame(text));
         co_await p.wait();
     };
     run_in_time(talk());
@@ -167,9 +167,9 @@ TEST_CASE("a secret that cannot be passed on is not printed by the refusal", "[p
         CHECK(e.what() == "a secret contains a NUL byte"s);
     }
     try {
-        command("x").env("a=b", secret(password));
+        command("x").env("a=b", secret(sesame));
         FAIL("nothing thrown");
     } catch (const std::invalid_argument& e) {
-        CHECK_FALSE(tells(e.what()));
+        CHECK_FALSE(tells_sesame(e.what()));
     }
 }

@@ -60,7 +60,7 @@ TEST_CASE("a dry run finds the file that a start executes", "[process]") {
     CHECK(dry_run(command(second)).file == second);
 }
 
-TEST_CASE("a dry run has the echo and the environment that the child would find", "[process]") {
+TEST_CASE("a dry run has the words and the environment that the child would find", "[process]") {
     const nothing_leaks check;
     const command echo = command(child("echo_args"), "a b", "", "c").arg0("another");
     CHECK(dry_run(echo).argv == argv_strings{"another", "a b", "", "c"});

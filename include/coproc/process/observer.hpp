@@ -160,7 +160,8 @@ namespace detail {
 
 /// Only where `loop.observed()`.
 template <class Event>
-void tell(event_loop& loop, void (process_observer::*what)(const Event&) noexcept, const Event& event) noexcept {
+[[gnu::cold]] void tell(event_loop& loop, void (process_observer::*what)(const Event&) noexcept,
+                        const Event& event) noexcept {
     const int error = errno; // whoever is told may change it
     if (loop.traced()) {
         process_tracer to_stderr;

@@ -406,5 +406,5 @@ TEST_CASE("a tee is told in one line", "[process]") {
     command c("x");
     c.out(stdio::tee(stdio::inherit, stdio::append("a b"), into(seen))).err(into(seen)).out(4, stdio::pipe);
     CHECK(detail::describe_extras(c.in(5, stdio::text("abc")), stdio::null) ==
-          "in null, out tee (inherit; >> 'a b'; sink), err sink, fd 4 pipe, fd 5 text of 3 bytes");
+          "in null, out tee (inherit; >> 'a b'; sink), err sink, out 4 pipe, in 5 text of 3 bytes");
 }

@@ -338,6 +338,30 @@ TEST_CASE("an error that was fed is still thrown after that of a tap", "[io]") {
 
 // ---- what it may do ----
 
+// Or else what it destroys might be the coroutine that is just being suspended. Seen to fail: taken in where the read
+// begins to wait.
+TEST_CASE("a tap is called by the loop and never within a read", "[io]") {
+    const temporary_directory directory;
+    event_loop loop;
+    stream_reader reader(open_file(directory.file("file", "some words"), O_RDONLY)); // which could be read at once
+    const auto tap = std::make_shared<witness>();
+    bool within = true;
+    bool called_within = false;
+    tap->then = [&](std::string_view) { called_within = called_within || within; };
+    reader.tap(tap);
+    stream_group group;
+    reader.join(group);
+    {
+        const driven reading = drive(reader.read_exactly(100));
+        group.enter();
+        group.leave();
+        within = false;
+        turns(loop, 2);
+    }
+    CHECK(tap->seen == "some words");
+    CHECK_FALSE(called_within);
+}
+
 TEST_CASE("a stream cannot be used by its own tap", "[io]") {
     tapped_pipe it;
     std::string said;

@@ -31,7 +31,6 @@ public:
     transfer(stream_reader& from, stream_writer& to) : from_(from), to_(to) {
         to_.check_ready();
         from_.hold();
-        kernel_can_ = from_.tap_ == nullptr; // who sees them all would not see those
         from_stay_.enter(from_.group_);      // whichever of the two we wait for, both children can go on
         to_stay_.enter(to_.group_);
     }
@@ -48,7 +47,7 @@ public:
             check_errors();
             if (from_.buffer_.empty()) {
                 if (from_.buffer_.ended()) return at_end();
-                if (!from_.can_read() || from_.tap_ != nullptr) return next::bytes; // with a tap the loop reads
+                if (!from_.can_read() || from_.tap_ != nullptr) return next::bytes; // a tap sees what the loop reads
                 if (from_.turn_is_spent()) return next::turn;
             }
             if (!to_.has_room() && there_is_more()) return next::room;

@@ -117,6 +117,19 @@ task<end> start_without_waiting(const std::vector<std::string>& words) {
     co_return of(false, "a program that there is not");
 }
 
+task<end> pass_on_what_a_child_writes(const std::vector<std::string>& words) {
+    std::string seen;
+    seen.reserve(100);
+    command c(words[0]);
+    c.out(stdio::tee(stdio::sink([&seen](std::string_view chunk) { seen += chunk; }), stdio::append("/dev/null"),
+                     stdio::pipe));
+    c.err(stdio::sink([](std::string_view) {})).out(3, stdio::pipe).in(4, stdio::pipe).in(5, stdio::text(words[1]));
+    async_process p(c);
+    const result r = co_await p.communicate(words[1]);
+    const std::string none = co_await p.out(3).read_all();
+    co_return of(r.out == words[1] && seen == words[1] && none.empty(), "a sink and a tee");
+}
+
 using story = task<end> (*)(const std::vector<std::string>&);
 
 end run_story(story tell, const std::vector<std::string>& words) {
@@ -170,6 +183,7 @@ TEST_CASE("memory that runs out at any moment is an exception and leaves nothing
     sweep(let_go_of_children, all_after);
     sweep(fail_to_start, all_after);
     sweep(start_without_waiting, all_after);
+    sweep(pass_on_what_a_child_writes, all_after);
 }
 
 // Seen to fail: a reader that frees its block when it is dry; two thousand allocations.

@@ -315,10 +315,10 @@ TEST_CASE("a sink may destroy its process", "[process]") {
     }
 }
 
-// The state is its own owner then.
+// The state is its own owner then, and may have others to deal with still.
 TEST_CASE("a sink may destroy its process when that has ended and at its last words", "[process]") {
     const nothing_leaks check;
-    for (int i = 0; i < 20; ++i) {
+    for (int i = 0; i < 30; ++i) {
         std::optional<async_process> p;
         int calls = 0;
         const auto talk = [&]() -> task<> {
@@ -327,11 +327,15 @@ TEST_CASE("a sink may destroy its process when that has ended and at its last wo
                 ++calls;
                 p.reset();
             };
-            p.emplace(c.out(stdio::sink(destroys)).err(stdio::sink(destroys)));
+            c.out(stdio::sink(destroys)).err(stdio::sink(destroys));
+            if (i % 3 == 1) c.new_process_group();
+            if (i % 3 == 2) c.new_process_group().on_destroy(destroy::terminate(1ms));
+            p.emplace(c);
             while (p && p->running()) { // it is known to have ended, and nobody has been called
             }
             while (p) co_await yield();
             CHECK(calls == 1);
+            co_await sleep_for(2ms);
         };
         run_in_time(talk());
     }

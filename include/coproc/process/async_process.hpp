@@ -159,7 +159,8 @@ public:
 
     // ---- waiting and stopping ----
 
-    /// Completes when the process itself has ended, whoever still holds its pipes. Any number of waiters and of times.
+    /// Completes when the process itself has ended, whoever still holds its pipes, and what it wrote to a sink or a tee
+    /// has passed it. Any number of waiters and of times.
     [[nodiscard]] wait_awaiter wait() { return {state(), state().group}; }
     /// The same within `timeout`; else nullopt, and nothing is stopped or lost. Zero or less looks once; huge is for
     /// ever.

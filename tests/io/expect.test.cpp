@@ -4,6 +4,8 @@
 // takes nothing but what it has found.
 #include <coproc/io/expect.hpp>
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
@@ -11,9 +13,11 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
+#include <coproc/core/unique_fd.hpp>
 #include <coproc/coro/task.hpp>
 #include <coproc/coro/when_all.hpp>
 #include <coproc/coro/when_any.hpp>
@@ -353,6 +357,7 @@ TEST_CASE("an expect beyond the line limit says so and leaves the bytes", "[io][
     reader.line_limit(4, policy);
     const auto talk = [&]() -> task<> {
         reader.feed("ab\n$ ");
+        reader.feed_eof(); // which is too far away to be found
         bool thrown = false;
         try {
             co_await expect(reader, "$ ", eof);
@@ -478,6 +483,25 @@ TEST_CASE("a stream that is broken off is an error also to who expects", "[io][e
         }
         CHECK(code == std::errc::io_error);
         CHECK(reader.buffered() == 7);
+    };
+    run_in_time(talk());
+}
+
+TEST_CASE("an error of the kernel comes when what came before it was expected", "[io][expect]") {
+    event_loop loop;
+    stream_reader reader(unique_fd(::open("/", O_RDONLY | O_CLOEXEC)));
+    reader.feed("login: Pass");
+    const auto talk = [&]() -> task<> {
+        const expectation found = co_await expect(reader, 1h, "login: ");
+        CHECK(found.before.empty());
+        std::error_code code;
+        try {
+            co_await expect(reader, 1h, "Password: ", eof);
+        } catch (const stream_error& e) {
+            code = e.code();
+        }
+        CHECK(code == std::errc::is_a_directory);
+        CHECK(reader.buffered() == 4);
     };
     run_in_time(talk());
 }

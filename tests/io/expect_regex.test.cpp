@@ -200,10 +200,10 @@ TEST_CASE("what is longer than a window is not what a regex matches however it c
 
 TEST_CASE("a beginning is the first byte that was not read and not where a window begins", "[io][expect]") {
     const std::size_t window = matcher<std::regex>::window;
-    const std::string text(3 * window, 'a');
-    const pattern at_the_beginning = std::regex("^a{5}b");
-    CHECK(found_in_pieces(text + "b", 500, at_the_beginning).substr(0, 2) == "1:");
-    CHECK(found_in_pieces("aaaaab", 500, at_the_beginning) == "0:|aaaaab");
+    const std::string later = "a" + std::string(3 * window, 'b');
+    const pattern at_the_beginning = std::regex("^b+");
+    CHECK(found_in_pieces(later, 500, at_the_beginning).substr(0, 2) == "1:");
+    CHECK(found_in_pieces(later.substr(1), 500, at_the_beginning) == "0:|b");
 }
 
 TEST_CASE("a repetition over much text does not go too deep", "[io][expect]") {

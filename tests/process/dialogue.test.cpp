@@ -172,6 +172,22 @@ TEST_CASE("stderr that nobody reads does not hold up what is expected of stdout"
     run_in_time(talk());
 }
 
+TEST_CASE("a dialogue can be logged while it is led", "[process][expect]") {
+    const nothing_leaks check;
+    std::string log;
+    const auto talk = [&]() -> task<> {
+        command logged(child("login"));
+        logged.out(stdio::sink([&log](std::string_view bytes) { log += bytes; }));
+        async_process p(logged);
+        const expectation welcome = co_await log_in(p, "me", "secret");
+        CHECK(welcome.index == 0);
+        const std::string echoed = co_await answer_at_prompt(p, "echo hello");
+        CHECK(echoed == "hello\n");
+    };
+    run_in_time(talk());
+    CHECK(log == "login: Password: Welcome\n$ hello\n$ ");
+}
+
 TEST_CASE("what is not piped cannot be expected to say anything", "[process][expect]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {

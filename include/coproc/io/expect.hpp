@@ -220,7 +220,7 @@ private:
         found_ = std::move(match);
     }
 
-    [[noreturn]] void throw_why_not(read_buffer& come) const {
+    [[noreturn, gnu::cold]] void throw_why_not(read_buffer& come) const {
         if (failure_) std::rethrow_exception(failure_);
         if (is_beyond_limit(come)) throw line_too_long(come.name(), come.line_limit());
         come.throw_error();
@@ -231,7 +231,7 @@ private:
         throw ended;
     }
     // `no "login: " or "denied" in "Connecting"`
-    [[nodiscard]] std::string describe(std::string_view seen) const {
+    [[nodiscard, gnu::cold]] std::string describe(std::string_view seen) const {
         constexpr std::size_t most = 200;
         std::string text;
         for (const pattern& p : patterns_) text.append(text.empty() ? "no " : " or ").append(p.to_string());

@@ -128,8 +128,8 @@ TEST_CASE("settings are told where a command is described", "[process]") {
                           .limit(RLIMIT_CORE, 0)
                           .parent_death_signal(SIGTERM)
                           .cgroup("/a b");
-    CHECK(dry_run(c).to_string().ends_with(", umask 0027, nice -5, RLIMIT_NOFILE 64 of unlimited, RLIMIT_CORE 0 of 0, "
-                                           "SIGTERM at our death, cgroup '/a b')"));
+    CHECK(dry_run(c).to_string().ends_with(", umask 027, nice -5, limit RLIMIT_NOFILE 64 unlimited, "
+                                           "limit RLIMIT_CORE 0 0, parent death SIGTERM, cgroup '/a b')"));
     CHECK(dry_run(command(child("cat")).nice(5)).to_string().ends_with(", nice +5)"));
 }
 

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <new>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -27,6 +28,7 @@
 
 #include "io/dialogues.hpp"
 #include "support/catch.hpp"
+#include "support/failing_allocations.hpp"
 #include "support/pipes.hpp"
 #include "support/run_in_time.hpp"
 
@@ -567,3 +569,29 @@ TEST_CASE("a search for what is expected looks at each byte once", "[io][expect]
     auto both = run_in_time(when_all(expect(reader, 1h, "xy", "END"), feeder()));
     CHECK(std::get<0>(both).before.size() == 4999999);
 }
+
+#if defined(COPROC_TEST_HAS_OWN_NEW)
+TEST_CASE("an expect for which memory runs out has taken nothing", "[io][expect]") {
+    event_loop loop;
+    stream_reader reader;
+    const std::string before(100, 'b');
+    const std::string wanted(100, 'w');
+    long count = 0;
+    for (bool failed = true; failed && count < 100; ++count) {
+        if (reader.buffered() == 0) reader.feed(before + wanted);
+        std::optional<expectation> found;
+        failing_allocations::fail_from(count, false);
+        try {
+            auto waiting = expect(reader, 1h, wanted, eof);
+            if (waiting.await_ready()) found = waiting.await_resume();
+        } catch (const std::bad_alloc&) {
+            found.reset();
+        }
+        failed = failing_allocations::fail_no_more();
+        CHECK(failed != found.has_value());
+        CHECK(reader.buffered() == (found ? 0 : 200));
+        if (found) CHECK(as_word(*found) == "0:" + before + "|" + wanted);
+    }
+    CHECK(count > 4); // the list, two patterns, a text of one of them, both texts of what was found
+}
+#endif

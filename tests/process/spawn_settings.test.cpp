@@ -120,19 +120,6 @@ TEST_CASE("every limit that this system has is known by its name", "[process]") 
 #endif
 }
 
-TEST_CASE("settings are told where a command is described", "[process]") {
-    const command c = command(child("cat"))
-                          .umask(027)
-                          .nice(-5)
-                          .limit(RLIMIT_NOFILE, 64, RLIM_INFINITY)
-                          .limit(RLIMIT_CORE, 0)
-                          .parent_death_signal(SIGTERM)
-                          .cgroup("/a b");
-    CHECK(dry_run(c).to_string().ends_with(", umask 027, nice -5, limit RLIMIT_NOFILE 64 unlimited, "
-                                           "limit RLIMIT_CORE 0 0, parent death SIGTERM, cgroup '/a b')"));
-    CHECK(dry_run(command(child("cat")).nice(5)).to_string().ends_with(", nice +5)"));
-}
-
 // ---- what the child has of them ----
 
 TEST_CASE("a child has the umask that it is told and ours stays", "[process][spawn_fork]") {
@@ -470,12 +457,12 @@ TEST_CASE("what is no cgroup is named before anything starts", "[process][spawn_
     const temporary_directory directory;
     const std::string file = directory.file("file", "");
     directory.file("cgroup.procs", "");
-    const auto words = [](const std::string& path) { return "joining the cgroup \"" + path + "\" failed"; };
+    const auto failure = [](const std::string& path) { return "joining the cgroup \"" + path + "\" failed"; };
     check_setting_fails(telling("umask").cgroup("/no/such/cgroup"), spawn_stage::cgroup, ENOENT,
-                        words("/no/such/cgroup"));
-    check_setting_fails(telling("umask").cgroup(file), spawn_stage::cgroup, ENOTDIR, words(file));
+                        failure("/no/such/cgroup"));
+    check_setting_fails(telling("umask").cgroup(file), spawn_stage::cgroup, ENOTDIR, failure(file));
     check_setting_fails(telling("umask").cgroup(directory.path()), spawn_stage::cgroup, ENOTSUP,
-                        words(directory.path()));
+                        failure(directory.path()));
     CHECK(content_of(directory / "cgroup.procs").empty());
 }
 

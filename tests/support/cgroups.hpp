@@ -17,9 +17,9 @@
 inline std::optional<std::string> cgroup_root() {
     std::ifstream mounts("/proc/self/mountinfo");
     for (std::string line; std::getline(mounts, line);) {
-        std::istringstream words(line);
+        std::istringstream fields(line);
         std::string id, parent, device, root, point;
-        words >> id >> parent >> device >> root >> point;
+        fields >> id >> parent >> device >> root >> point;
         if (line.find(" - cgroup2 ") == std::string::npos) continue;
         if (::access((point + "/cgroup.procs").c_str(), W_OK) == 0) return point;
     }

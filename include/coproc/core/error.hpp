@@ -109,7 +109,7 @@ private:
 
     // The one place where a message is worded.
     [[gnu::cold]] static std::string word(std::string_view operation, std::string_view subject, std::string_view detail,
-                            std::error_code code) {
+                                          std::error_code code) {
         std::string text = "cannot ";
         text.append(operation).append(" ").append(in_quotes(subject));
         if (!detail.empty()) text.append(": ").append(detail);

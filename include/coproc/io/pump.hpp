@@ -31,7 +31,7 @@ public:
     transfer(stream_reader& from, stream_writer& to) : from_(from), to_(to) {
         to_.check_ready();
         from_.hold();
-        from_stay_.enter(from_.group_);      // whichever of the two we wait for, both children can go on
+        from_stay_.enter(from_.group_); // whichever of the two we wait for, both children can go on
         to_stay_.enter(to_.group_);
     }
     transfer(const transfer&) = delete;

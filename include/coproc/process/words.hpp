@@ -73,7 +73,8 @@ namespace detail {
 
 /// Words, a NUL between each two of them, as a line that a shell reads back as the same words. The arguments whose
 /// numbers are in `as_they_are` (rising, from 0 on) are put there unquoted.
-[[nodiscard, gnu::cold]] inline std::string to_command_line(std::string_view words, const std::vector<std::size_t>& as_they_are) {
+[[nodiscard, gnu::cold]] inline std::string to_command_line(std::string_view words,
+                                                            const std::vector<std::size_t>& as_they_are) {
     std::size_t end = words.find('\0');
     const std::string_view program = words.substr(0, end);
     std::string line = is_reserved(program) ? concat({"'", program, "'"}) : shell_quoted(program);

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <utility>
@@ -139,16 +140,20 @@ private:
     static constexpr int most_rounds = 64; // whoever forks faster than that is not to hold us up for ever
 
     // Who is killed leaves children that nobody can tell as his any more. So first all are stopped, each as it is
-    // found: who has stopped forks no more.
+    // found: who has stopped forks no more. Once all of them had, a look that finds nobody new has found everybody.
     void make_still(const child& leader, bool is_reaped) {
         if (!is_reaped) leader.send_signal(SIGSTOP);
-        constexpr int most_quiet_rounds = 8; // for one that cannot stop, deep in a driver
-        for (int round = 0, quiet = 0; round < most_rounds && quiet < most_quiet_rounds; ++round) {
-            const bool is_new = look_once(leader, is_reaped);
-            send(SIGSTOP, 0);
-            if (is_new) continue;
-            if (all_are_still(leader, is_reaped)) return;
-            ++quiet;
+        // A signal may come in the middle of a fork, which takes a moment to end; but one that is deep in a driver is
+        // not waited for.
+        const clock::time_point patience = clock::now() + std::chrono::milliseconds(20);
+        for (int found_some = 0; found_some < most_rounds;) {
+            const bool were_still = all_are_still(leader, is_reaped);
+            if (look_once(leader, is_reaped)) {
+                ++found_some;
+                send(SIGSTOP, 0);
+                continue;
+            }
+            if (were_still || clock::now() > patience) return;
             ::sched_yield();
         }
     }

@@ -167,14 +167,10 @@ namespace detail {
 /// The patterns of one `expect`, and how far they have been looked for.
 class expected final : public text_search {
 public:
+    expected() noexcept : text_search(&look) {}
     void add(pattern p) { patterns_.push_back(std::move(p)); }
     void reserve(std::size_t count) { patterns_.reserve(count); }
     [[nodiscard]] bool empty() const noexcept { return patterns_.empty(); }
-
-    bool is_answered_by(const read_buffer& come) noexcept override {
-        if (!found_ && !failure_) search(come);
-        return found_ || failure_ || is_beyond_limit(come);
-    }
 
     // Takes what was found. Else says why it was not, which at the end of the stream takes all there is, as other
     // reads do.
@@ -191,6 +187,12 @@ public:
     }
 
 private:
+    static bool look(text_search& self, const read_buffer& come) noexcept {
+        auto& all = static_cast<expected&>(self);
+        if (!all.found_ && !all.failure_) all.search(come);
+        return all.found_ || all.failure_ || is_beyond_limit(come);
+    }
+
     static bool is_beyond_limit(const read_buffer& come) noexcept { return come.size() > come.line_limit(); }
 
     void search(const read_buffer& come) noexcept try {

@@ -88,6 +88,20 @@ task<end> stop_a_child(const std::vector<std::string>& words) {
     co_return of(s.signal() == SIGKILL, "stop");
 }
 
+// Whoever of the group is not known for want of memory is killed with it.
+task<end> stop_a_family(const std::vector<std::string>& words) {
+    const bool can_find_all = words[4] == "descendants";
+    async_process p(command(words[3], "(i)(i)ir")
+                        .new_process_group()
+                        .reach(can_find_all ? reach::descendants : reach::group)
+                        .on_destroy(destroy::terminate(1ms)));
+    co_await p.read_line();
+    const auto cut_short = co_await with_timeout(p.stop(1h), 1ms);
+    if (cut_short) co_return of(false, "a stop that is cut short");
+    const exit_status s = co_await p.stop(stop_sequence().then(SIGINT, 1ms).then(SIGTERM, 1ms));
+    co_return of(s.signal() == SIGKILL && p.survivors() == 0, "a stop of a family");
+}
+
 task<end> let_go_of_children(const std::vector<std::string>& words) {
     { async_process p(words[0]); }
     { async_process q(command(words[2]).on_destroy(destroy::terminate(1ms))); }
@@ -145,8 +159,15 @@ end run_story(story tell, const std::vector<std::string>& words) {
     }
 }
 
+#if defined(__linux__)
+const char* const tells_of_descendants = "descendants";
+#else
+const char* const tells_of_descendants = "";
+#endif
+
 void sweep(story tell, bool all_after) {
-    const std::vector<std::string> words{child("cat"), "first\nsecond\nthird", child("ignore_term")};
+    const std::vector<std::string> words{child("cat"), "first\nsecond\nthird", child("ignore_term"), child("brood"),
+                                         tells_of_descendants};
     REQUIRE(run_story(tell, words) == end::good); // what is made once is made now
     const std::set<int> descriptors = open_descriptors();
     bool failed = true;
@@ -180,6 +201,7 @@ TEST_CASE("memory that runs out at any moment is an exception and leaves nothing
     sweep(talk_on_a_terminal, all_after);
     sweep(wait_for_a_child, all_after);
     sweep(stop_a_child, all_after);
+    sweep(stop_a_family, all_after);
     sweep(let_go_of_children, all_after);
     sweep(fail_to_start, all_after);
     sweep(start_without_waiting, all_after);

@@ -84,6 +84,16 @@ TEST_CASE("terminal types on a screen and changes its size and interrupts it", "
                                    "killed by SIGINT\n");
 }
 
+TEST_CASE("bounded_run tells what keeps within its bounds and what does not", "[examples][process]") {
+    CHECK(output_of("bounded_run") ==
+          "echo hello: fine, 6 of 6 bytes\n"
+          "cannot run \"/bin/sh -c 'echo working; sleep 60'\": not done after 300 ms, killed by SIGTERM: timed out\n"
+          "/bin/sh -c 'yes | head -c 1000000': fine, 30 of 1000000 bytes\n"
+          "cannot run \"/bin/sh -c 'echo '\\\\''disk full'\\\\'' >&2; exit 3'\": exited with code 3, "
+          "stderr \"disk full\": not a success\n"
+          "grep x /dev/null: fine, 0 of 0 bytes\n");
+}
+
 TEST_CASE("timeout_and_stop waits and gives up and stops", "[examples][process]") {
     CHECK(output_of("timeout_and_stop") == "sleep: still running, and nothing is lost by asking\n"
                                            "sleep: killed by SIGTERM\n"

@@ -77,6 +77,34 @@ TEST_CASE("who does not listen is killed when the grace is over", "[process]") {
     CHECK(e.result().elapsed >= 250ms);
 }
 
+TEST_CASE("a stop has the grace of the command", "[process]") {
+    const nothing_leaks check;
+    const auto stop = [](platform::clock::duration grace) -> task<platform::clock::duration> {
+        async_process p(command(child("ignore_term")).grace(grace));
+        co_await p.read_line();
+        const auto began = platform::clock::now();
+        const exit_status s = co_await p.stop();
+        CHECK(s.signal() == SIGKILL);
+        co_return platform::clock::now() - began;
+    };
+    CHECK(run_in_time(stop(0ms)) < 4s);
+    CHECK(run_in_time(stop(100ms)) >= 100ms);
+}
+
+TEST_CASE("a run that leaves survivors says how many", "[process]") {
+    result r;
+    r.status = exit_status::exited(1);
+    r.survivors = 2;
+    r.command_line = "x";
+    std::string words;
+    try {
+        r.check();
+    } catch (const exit_error& e) {
+        words = e.what();
+    }
+    CHECK(words == "cannot run \"x\": exited with code 1, with 2 left running: not a success");
+}
+
 TEST_CASE("a run that is done in time is not touched by its bounds", "[process]") {
     const nothing_leaks check;
     const result r = result_of_run(command(child("exit_with"), "3").timeout(30s).idle_timeout(30s));

@@ -40,7 +40,7 @@ inline bool runs(int pid) {
 }
 
 /// Until none of them runs.
-inline coproc::task<> until_gone(std::vector<int> pids) {
+inline coproc::task<> until_gone(const std::vector<int>& pids) {
     for (const int pid : pids) {
         while (runs(pid)) co_await coproc::sleep_for(std::chrono::microseconds(100));
     }

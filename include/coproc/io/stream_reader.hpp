@@ -260,7 +260,7 @@ private:
         wake_if_satisfied();
     }
     // Called for somebody who waits or begins to. What a tap does must not find his coroutine half suspended.
-    void take_in_from_outside() noexcept {
+    [[gnu::cold]] void take_in_from_outside() noexcept {
         if (tap_ == nullptr) return take_in();
         if (can_read()) loop_.again(*this);
         wake_if_satisfied();
@@ -362,7 +362,7 @@ private:
     // ---- with a tap ----
 
     // False if this is closed now, or is no more.
-    [[nodiscard, gnu::noinline]] bool read_once_and_show() noexcept try {
+    [[nodiscard, gnu::noinline, gnu::cold]] bool read_once_and_show() noexcept try {
         const std::shared_ptr<stream_tap> tap = tap_; // it may be the last that there is of it
         const std::span<char> tail = buffer_.prepare(chunk_ / 2 + 1);
         const std::size_t got = fetch(tail);

@@ -181,10 +181,12 @@ public:
     /// who are left. With no grace, or less, SIGKILL at once. Completes when the child has been reaped and nobody else
     /// is there; others are waited for no longer than a second after SIGKILL (`survivors`). Cancelling it leaves
     /// everybody as they are.
-    template <class Rep = std::chrono::seconds::rep, class Period = std::chrono::seconds::period>
-    [[nodiscard]] task<exit_status> stop(std::chrono::duration<Rep, Period> grace = std::chrono::seconds(5)) {
+    template <class Rep, class Period>
+    [[nodiscard]] task<exit_status> stop(std::chrono::duration<Rep, Period> grace) {
         return detail::stop(state(), state().group, to_clock_duration(grace));
     }
+    /// The same with the grace of the command, 5 s if it says nothing.
+    [[nodiscard]] task<exit_status> stop() { return detail::stop(state(), state().group, state().rules().grace); }
     /// The same with other signals, SIGKILL always being the last.
     [[nodiscard]] task<exit_status> stop(const stop_sequence& how) { return detail::stop(state(), state().group, how); }
     /// How many of those within reach were still there when the last `stop` had ended; 0 before.

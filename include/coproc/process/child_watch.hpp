@@ -114,7 +114,7 @@ public:
     }
 
     /// Its owner is gone. The loop reaps the child, if there is one; then it destroys itself.
-    void abandon() noexcept {
+    [[gnu::cold]] void abandon() noexcept {
         const bool never_started = child_.pid() < 0;
         const bool nobody_is_left = reaped() && (!family_ || on_destroy_.detaches());
         abandoned_ = true;
@@ -246,7 +246,7 @@ private:
         }
     }
 
-    void on_loop_end() noexcept override {
+    [[gnu::cold]] void on_loop_end() noexcept override {
         close_streams();
         if (!on_destroy_.detaches() && !in_a_fork()) {
             if (!reaped() || family_) signal_all(SIGKILL);

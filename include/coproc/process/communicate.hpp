@@ -183,6 +183,7 @@ inline task<result> communicate(process_state& s, std::string input, time_limit 
     r.err_truncated = err.truncated();
     r.timed_out = end == run_end::timed_out || end == run_end::silent;
     r.killed = r.stopped && r.status.signal() == SIGKILL;
+    r.survivors = r.stopped ? s.survivors() : 0;
     r.accepted = rules.accepted;
 
     if (end == run_end::timed_out) throw timeout_error(std::move(r), limit.length, false);

@@ -146,7 +146,7 @@ private:
         return false;
     }
     // Whatever is called by that may let go of the child, and of the user's own readers with it.
-    [[nodiscard]] bool take_last_words() noexcept override {
+    [[nodiscard, gnu::cold]] bool take_last_words() noexcept override {
         bool more_to_come = passes_us(1) && out.show_now();
         if (passes_us(2) && err.show_now()) more_to_come = true;
         for (numbered_stream* each = more.get(); each != nullptr; each = each->next.get()) {

@@ -7,7 +7,6 @@
 //         co_await p.write_stdin("hello\n");
 //     });                                           // stdin is closed and the child awaited
 
-#include <chrono>
 #include <concepts>
 #include <exception>
 #include <optional>
@@ -23,16 +22,16 @@ namespace coproc {
 /// Starts the command, awaits `body(process)`, closes what the child reads (`close_inputs`), waits for the child,
 /// yields its status.
 ///
-/// If the body throws, the child is stopped (SIGTERM, 5 s, SIGKILL) and reaped, and only then is the exception seen. If
-/// this is cancelled, the child is sent SIGTERM, and SIGKILL after 5 s, while the loop goes on.
+/// If the body throws, the child is stopped (SIGTERM, the grace of the command, SIGKILL) and reaped, and only then is
+/// the exception seen. If this is cancelled, the child is sent SIGTERM, and SIGKILL after the grace, while the loop
+/// goes on.
 ///
 /// Lambdas: capture by reference, or nothing. GCC 12 destroys what a temporary lambda in a `co_await` operand has
 /// captured by value twice.
 template <class Body>
 requires awaitable<std::invoke_result_t<Body&, async_process&>>
 [[nodiscard]] task<exit_status> with_process(command what, Body body) {
-    constexpr std::chrono::seconds grace(5);
-    what.on_destroy(destroy::terminate(grace));
+    what.on_destroy(destroy::terminate(what.rules().grace));
     async_process process = co_await start(what);
     std::exception_ptr failure; // nothing can be awaited in a handler
     try {
@@ -41,7 +40,7 @@ requires awaitable<std::invoke_result_t<Body&, async_process&>>
         failure = std::current_exception();
     }
     if (failure) {
-        co_await process.stop(grace);
+        co_await process.stop();
         std::rethrow_exception(failure);
     }
     process.close_inputs();

@@ -200,7 +200,7 @@ TEST_CASE("a shell takes the same words from any line that is not refused", "[pr
     const nothing_leaks check;
     std::mt19937 random(20240602);
     const std::string letters = "|$`&\\\\\\\\\"\"\"''''    \t\n*[]#~=={}!aabb,..c%-+:@/^";
-    std::string script = "p() { for w do printf '%s\\0' \"$w\"; done; printf 'end\\0'; }\n";
+    std::string shell_lines = "p() { for w do printf '%s\\0' \"$w\"; done; printf 'end\\0'; }\n";
     parsed expected;
     int refused = 0;
     for (int i = 0; i < 30000; ++i) {
@@ -212,11 +212,11 @@ TEST_CASE("a shell takes the same words from any line that is not refused", "[pr
         const command c = command::parse(line);
         expected.insert(expected.end(), c.args().begin(), c.args().end());
         expected.emplace_back("end");
-        script += line + "\n";
+        shell_lines += line + "\n";
     }
     CHECK(refused > 1000);
     CHECK(expected.size() > 5000);
-    const result r = run_in_time(run_line(command("/bin/sh").in(stdio::text(script))));
+    const result r = run_in_time(run_line(command("/bin/sh").in(stdio::text(shell_lines))));
     CHECK(r.err.empty());
     const parsed got = pieces(r.out);
     CHECK(got.size() == expected.size());

@@ -171,7 +171,8 @@ public:
     [[nodiscard]] std::size_t expected() const noexcept { return expected_; }
 
 private:
-    incomplete_read(std::string stream, std::string partial, std::size_t expected, std::string_view detail)
+    // By reference: the detail, which tells of the bytes, may be put together after the other arguments.
+    incomplete_read(std::string&& stream, std::string&& partial, std::size_t expected, std::string_view detail)
         : stream_error("read", std::move(stream), errc::end_of_stream, detail),
           partial_(std::make_shared<const std::string>(std::move(partial))), expected_(expected) {}
 

@@ -139,7 +139,9 @@ private:
     // In the pipe of a child that has ended is all that it will ever have written, and who sees it as it comes has seen
     // it before anybody hears of the end. (What others still write comes later.)
     [[nodiscard]] bool has_last_words() const noexcept override {
-        if ((out.has_tap() && out.is_open()) || (err.has_tap() && err.is_open())) return true;
+        // A stream of the user's own may be gone once it is not ours to look at any more (`close_streams`).
+        if (passes_us(1) && out.has_tap() && out.is_open()) return true;
+        if (passes_us(2) && err.has_tap() && err.is_open()) return true;
         for (const numbered_stream* each = more.get(); each != nullptr; each = each->next.get()) {
             if (each->out && each->out->has_tap() && each->out->is_open()) return true;
         }

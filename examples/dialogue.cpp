@@ -13,7 +13,7 @@ int guarded_machine() {
     const auto ask = [](const char* question) {
         std::cout << question << std::flush;
         std::string answer;
-        if (!std::getline(std::cin, answer)) std::exit(1);
+        if (!std::getline(std::cin, answer)) std::_Exit(1);
         return answer;
     };
     while (ask("login: ") != "alice" || ask("Password: ") != "rabbit") std::cout << "Login incorrect\n";

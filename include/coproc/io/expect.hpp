@@ -228,9 +228,9 @@ private:
         come.throw_error();
         const std::string detail = describe(come.view());
         if (!come.eof()) throw expect_timeout(come.name(), detail);
-        const incomplete_read ended(come.name(), std::string(come.view()), detail);
-        come.consume(come.size());
-        throw ended;
+        std::string partial(come.view());
+        come.consume(partial.size());
+        throw incomplete_read(come.name(), std::move(partial), detail);
     }
     // `no "login: " or "denied" in "Connecting"`
     [[nodiscard, gnu::cold]] std::string describe(std::string_view seen) const {

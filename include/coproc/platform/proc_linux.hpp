@@ -97,6 +97,7 @@ bool for_each_number_of(const char* path, F f) {
     int parent = 0;
     int group = 0;
     // 3 state, 4 ppid, 5 pgrp, … 22 starttime
+    // NOLINTNEXTLINE(cert-err34-c): the kernel writes numbers that fit
     if (std::sscanf(name_end + 1, " %c %d %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
                     &facts.state, &parent, &group, &facts.started) != 4)
         return std::nullopt;

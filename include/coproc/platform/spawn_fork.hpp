@@ -206,7 +206,7 @@ inline int take_identity(const identity* as) noexcept {
 inline int enter_directory(const char* path) noexcept { return path == nullptr ? 0 : error_of(::chdir(path)); }
 
 inline int execute(const spawn_plan& plan, const sigset_t& mask) noexcept {
-    ::sigprocmask(SIG_SETMASK, &mask, nullptr);
+    ::sigprocmask(SIG_SETMASK, &mask, nullptr); // NOLINT(concurrency-mt-unsafe): there is one thread
     return error_of(::execve(plan.path, plan.argv, plan.envp));
 }
 
@@ -262,6 +262,7 @@ inline int highest_descriptor() noexcept {
     DIR* const directory = ::opendir("/dev/fd");
     if (directory == nullptr) return static_cast<int>(std::clamp(::sysconf(_SC_OPEN_MAX), 1024L, 65536L));
     int highest = 2;
+    // NOLINTNEXTLINE(cert-err34-c, concurrency-mt-unsafe): numbers, but for the two that begin with a dot; our own
     while (const dirent* entry = ::readdir(directory)) highest = std::max(highest, std::atoi(entry->d_name));
     ::closedir(directory);
     return highest + 256;

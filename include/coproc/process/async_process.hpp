@@ -130,7 +130,8 @@ public:
     /// The same with a timeout of its own, counted from this call: done within timeout + grace + drain, whatever the
     /// child does.
     template <class Rep, class Period>
-    [[nodiscard]] task<result> execute(std::chrono::duration<Rep, Period> timeout, std::string input = {}) {
+    [[nodiscard]] task<result> execute(std::chrono::duration<Rep, Period> timeout,
+                                       std::string input = {}) { // NOLINT(performance-unnecessary-value-param)
         const auto length = to_clock_duration(timeout);
         return detail::communicate(state(), std::move(input), {length, deadline_after(length)});
     }

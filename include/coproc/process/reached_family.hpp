@@ -157,10 +157,12 @@ private:
 };
 
 [[nodiscard]] inline const family_maker& reached_families() noexcept {
+    // NOLINTBEGIN(bugprone-unhandled-exception-at-new): not noexcept
     static constexpr family_maker maker{[](const platform::child& leader, platform::extent how_far) {
                                             return family_owner(new reached_family(leader, std::move(how_far)));
                                         },
                                         [](const platform::extent& how_far) { return platform::refusal_of(how_far); }};
+    // NOLINTEND(bugprone-unhandled-exception-at-new)
     return maker;
 }
 

@@ -78,7 +78,7 @@ private:
         state_->forget_failed();
         const spawn_error first = detail::failure(outcome, plan, state_->program());
         if (observed_) detail::tell_failed_start(state_->loop(), pid, *observed_, first);
-        if (!detail::may_pass(outcome)) throw first;
+        if (!detail::may_pass(outcome)) throw spawn_error(first);
         try {
             state_->start(detail::spawn(plan, state_->program()));
         } catch (const spawn_error& e) {

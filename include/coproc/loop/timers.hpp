@@ -13,11 +13,11 @@
 
 namespace coproc {
 
-/// `now + d`, or the end of time where that overflows.
-[[nodiscard]] inline platform::clock::time_point deadline_after(platform::clock::duration d) noexcept {
-    const platform::clock::time_point now = platform::clock::now();
-    if (d > platform::clock::time_point::max() - now) return platform::clock::time_point::max();
-    return now + d;
+/// `start + d`, or the end of time where that overflows.
+[[nodiscard]] inline platform::clock::time_point
+deadline_after(platform::clock::duration d, platform::clock::time_point start = platform::clock::now()) noexcept {
+    if (d > platform::clock::time_point::max() - start) return platform::clock::time_point::max();
+    return start + d;
 }
 
 /// Any duration as one of the clock's, the unrepresentable as the longest; rounded up, since a timer is never early.

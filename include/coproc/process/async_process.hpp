@@ -125,7 +125,7 @@ public:
     /// given up after the command's `drain`.
     [[nodiscard]] task<result> communicate(std::string input = {}) {
         const auto timeout = state().rules().timeout;
-        return detail::communicate(state(), std::move(input), {timeout, detail::later(state().started_at(), timeout)});
+        return detail::communicate(state(), std::move(input), {timeout, deadline_after(timeout, state().started_at())});
     }
     /// The same with a timeout of its own, counted from this call: done within timeout + grace + drain, whatever the
     /// child does.

@@ -41,13 +41,6 @@ struct time_limit {
     platform::clock::time_point until;
 };
 
-/// `start + d`, or the end of time where that overflows.
-[[nodiscard]] inline platform::clock::time_point later(platform::clock::time_point start,
-                                                       platform::clock::duration d) noexcept {
-    if (d > platform::clock::time_point::max() - start) return platform::clock::time_point::max();
-    return start + d;
-}
-
 // ---- while it runs ----
 
 /// Completes when the child has been reaped, when an output has passed its limit, or at `when`.
@@ -89,7 +82,7 @@ inline task<run_end> supervise(process_state& s, platform::clock::time_point dea
     const bool may_be_silent = idle == run_rules::duration::max();
     if (!may_be_silent) s.group.watch_silence();
     for (;;) {
-        const auto silent_until = may_be_silent ? deadline : later(s.group.quiet_since(), idle);
+        const auto silent_until = may_be_silent ? deadline : deadline_after(idle, s.group.quiet_since());
         supervision until(s, std::min(deadline, silent_until));
         co_await until;
         if (s.reaped()) co_return run_end::exited;

@@ -209,19 +209,22 @@ TEST_CASE("memory that runs out at any moment is an exception and leaves nothing
 }
 
 // Seen to fail: a reader that frees its block when it is dry; two thousand allocations.
-TEST_CASE("a conversation allocates nothing after its first line but long strings", "[faults][process]") {
+TEST_CASE("a conversation allocates nothing after its first wait but long strings", "[faults][process]") {
     const auto talk = []() -> task<> {
         async_process p(child("cat"));
+        // An echo may be there before it is asked for, so that the first wait, which registers the stream with the
+        // loop, would come at any time later. Here it comes first: nothing is echoed yet.
+        if (co_await with_timeout(p.read_line(), 1ms)) FAIL("an echo of nothing");
         long before = 0;
         const auto allocations = [&] { return failing_allocations::made - before; };
         const auto start_counting = [&] { before = failing_allocations::made; };
 
         const std::string shorter = "short\n"; // kept in the string itself
-        for (int i = 0; i < 1001; ++i) {
+        start_counting();
+        for (int i = 0; i < 1000; ++i) {
             co_await p.write_stdin(shorter);
             const std::optional<std::string> line = co_await p.read_line();
             if (line != "short") FAIL("another line");
-            if (i == 0) start_counting();
         }
         CHECK(allocations() == 0);
 

@@ -15,6 +15,7 @@
 
 #include <coproc.hpp>
 
+#include "support/brood.hpp"
 #include "support/bytes.hpp"
 #include "support/catch.hpp"
 #include "support/children.hpp"
@@ -324,6 +325,20 @@ TEST_CASE("communicate reads what comes by descriptors from 3 on and leaves it o
         CHECK(r.err == "ab");
         const std::string three = co_await p.out(3).read_all(); // is still there
         CHECK(three.size() == several_mib);
+    };
+    run_in_time(talk());
+}
+
+TEST_CASE("descriptors from 3 on that others still hold are given up with the outputs", "[process]") {
+    const nothing_leaks check;
+    const auto talk = []() -> task<> {
+        async_process p(brood("(r)rx").new_process_group().out(3, stdio::pipe).drain(5ms));
+        const result r = co_await p.communicate();
+        CHECK(r.pipes_abandoned);
+        CHECK_FALSE(p.out().is_open());
+        CHECK_FALSE(p.out(3).is_open());
+        p.kill(); // the heir
+        co_await p.wait_all();
     };
     run_in_time(talk());
 }

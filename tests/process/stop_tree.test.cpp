@@ -67,6 +67,36 @@ TEST_CASE("stop kills who in the group does not listen", "[process]") {
     run_in_time(talk("(ir)(ir)ir", exit_status::signaled(SIGKILL)));
 }
 
+TEST_CASE("a whole group can be waited for and nobody is stopped by that", "[process]") {
+    const nothing_leaks check;
+    const auto talk = []() -> task<> {
+        async_process p(brood("(r)(r)r").new_process_group());
+        const std::vector<int> all = co_await pids_from(p, 3);
+        const auto too_soon = co_await p.wait_all(1ms);
+        CHECK_FALSE(too_soon);
+        for (const int pid : all) CHECK(runs(pid));
+        p.terminate();
+        const exit_status s = co_await p.wait_all();
+        CHECK(s == exit_status::signaled(SIGTERM));
+        for (const int pid : all) CHECK_FALSE(runs(pid));
+        const auto at_once = co_await p.wait_all(0s);
+        CHECK(at_once == s);
+    };
+    run_in_time(talk());
+}
+
+TEST_CASE("waiting for all of a child that reaches nobody else is waiting for it", "[process]") {
+    const nothing_leaks check;
+    const auto talk = []() -> task<> {
+        async_process p(child("leave_heir"));
+        const exit_status s = co_await p.wait_all();
+        CHECK(s.code() == 5);
+        p.close_stdin();
+        co_await p.read_stdout();
+    };
+    run_in_time(talk());
+}
+
 #if defined(__linux__) // elsewhere the others are killed when the first has ended
 
 TEST_CASE("a child that ends early leaves the rest of the grace to the others", "[process]") {
@@ -79,6 +109,23 @@ TEST_CASE("a child that ends early leaves the rest of the grace to the others", 
         const auto last = co_await p.read_line();
         CHECK(last == "over");
         co_await until_the_last_has_ended(p);
+    };
+    run_in_time(talk());
+}
+
+TEST_CASE("a group is waited for beyond the end of its leader", "[process]") {
+    const nothing_leaks check;
+    const auto talk = []() -> task<> {
+        async_process p(brood("(r)(r)rx").new_process_group());
+        const std::vector<int> all = co_await pids_from(p, 3);
+        co_await p.wait();
+        const auto too_soon = co_await p.wait_all(1ms);
+        CHECK_FALSE(too_soon);
+        const auto waiting = co_await with_timeout(p.wait_all(), 1ms); // cancelled, which loses nothing
+        CHECK_FALSE(waiting);
+        p.terminate();
+        co_await p.wait_all();
+        for (const int pid : all) CHECK_FALSE(runs(pid));
     };
     run_in_time(talk());
 }

@@ -105,8 +105,8 @@ public:
     /// The same for stdin and for all that it reads from 3 on, of what is piped.
     void close_inputs() {
         if (has_in()) close_stdin();
-        for (detail::numbered_stream* each = state().more.get(); each != nullptr; each = each->next.get()) {
-            if (each->in) each->in->close();
+        for (detail::numbered_stream& each : state().more) {
+            if (each.in) each.in->close();
         }
     }
     /// Whether `in()`, `out()` and `err()` are there.
@@ -168,6 +168,15 @@ public:
     template <class Rep, class Period>
     [[nodiscard]] timed_wait_awaiter wait(std::chrono::duration<Rep, Period> timeout) {
         return {state(), state().group, to_clock_duration(timeout)};
+    }
+    /// Completes when the child has been reaped and nobody else is there whom the command reaches: all of its group or
+    /// control group. (Of descendants only those who have been seen are known: who lost their parents unseen are not
+    /// waited for. Where a group has no name once its leader is reaped, as on BSD, it is killed when that has ended.)
+    [[nodiscard]] task<exit_status> wait_all() { return detail::wait_all(state(), state().group); }
+    /// The same within `timeout`; else nullopt, and nothing is stopped or lost.
+    template <class Rep, class Period>
+    [[nodiscard]] task<std::optional<exit_status>> wait_all(std::chrono::duration<Rep, Period> timeout) {
+        return detail::wait_all(state(), state().group, to_clock_duration(timeout));
     }
 
     /// Sent when this returns. False if the child is known to have ended: then no system call is made, since its pid
@@ -268,15 +277,11 @@ private:
     [[nodiscard]] detail::process_state& piped(std::size_t number) const {
         detail::process_state& s = state();
         if (s.piped[number]) return s;
-        std::string message = detail::stdio_names[number];
-        if (number == 2 && s.on_terminal[2] && s.on_terminal[1]) {
-            throw usage_error(
-                message.append(" of ")
-                    .append(s.program())
-                    .append(" is its terminal, which out() reads: say .err(stdio::pipe) to have it apart"));
-        }
-        throw usage_error(
-            message.append(" of ").append(s.program()).append(" is not piped: say stdio::pipe, or nothing"));
+        const bool is_read_by_out = number == 2 && s.on_terminal[2] && s.on_terminal[1];
+        throw usage_error(detail::concat(
+            {detail::stdio_names[number], " of ", s.program(),
+             is_read_by_out ? " is its terminal, which out() reads: say .err(stdio::pipe) to have it apart"
+                            : " is not piped: say stdio::pipe, or nothing"}));
     }
     [[noreturn]] void not_piped(int number, const char* hint) const {
         const std::string digits = detail::to_text(number);

@@ -129,17 +129,16 @@ inline auto take_all(stream_reader& reader) {
 /// Of one stream: what is kept of it, how much there was, and whether somebody else holds it still.
 struct captured {
     stream_reader& reader;
-    capture rule;
     capture rule_before = reader.kept();
     std::size_t dropped_before = reader.dropped();
 
-    captured(stream_reader& r, const capture& c) noexcept : reader(r), rule(c) { reader.keep(rule); }
+    captured(stream_reader& r, const capture& c) noexcept : reader(r) { reader.keep(c); }
     captured(const captured&) = delete;
     captured& operator=(const captured&) = delete;
     ~captured() { reader.keep(rule_before); }
 
     [[nodiscard]] bool truncated() const noexcept { return reader.dropped() != dropped_before; }
-    [[nodiscard]] bool is_too_much() const noexcept { return rule.is_limit() && truncated(); }
+    [[nodiscard]] bool is_too_much() const noexcept { return reader.kept().is_limit() && truncated(); }
 };
 
 inline task<result> communicate(process_state& s, std::string input, time_limit limit) {
@@ -158,8 +157,8 @@ inline task<result> communicate(process_state& s, std::string input, time_limit 
     const auto drained_by = deadline_after(rules.drain);
     if (s.passes_us(1) && !co_await drain(s.out, drained_by)) r.pipes_abandoned = true;
     if (s.passes_us(2) && !co_await drain(s.err, drained_by)) r.pipes_abandoned = true;
-    for (numbered_stream* each = s.more.get(); each != nullptr; each = each->next.get()) {
-        if (each->out && !co_await drain(*each->out, drained_by)) r.pipes_abandoned = true;
+    for (numbered_stream& each : s.more) {
+        if (each.out && !co_await drain(*each.out, drained_by)) r.pipes_abandoned = true;
     }
 
     // Taken at the very end, without waiting: whoever cancels us before finds all of it in the streams.

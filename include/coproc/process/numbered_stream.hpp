@@ -1,7 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
 //
-// numbered_stream: what stands behind a piped descriptor of the child from 3 on.
+// numbered_streams: what stands behind the piped descriptors of a child from 3 on.
 
 #include <algorithm>
 #include <array>
@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "../io/stream_reader.hpp"
 #include "../io/stream_writer.hpp"
@@ -35,16 +36,41 @@ struct numbered_stream {
     std::unique_ptr<numbered_stream> next;
 };
 
-/// Those that the command wants; null for none.
-[[nodiscard, gnu::cold]] inline std::unique_ptr<numbered_stream> make_numbered_streams(const command& c,
-                                                                                       event_loop& loop) {
-    std::unique_ptr<numbered_stream> all;
-    for (const auto& [number, said] : c.more_stdio()) {
-        if (!said.what.passes_us()) continue;
-        all = std::make_unique<numbered_stream>(number, said.child_reads, loop, std::move(all));
-        all->readable = said.what.is_stream();
+/// All of a child's, the last one made first. None costs a pointer.
+class numbered_streams {
+public:
+    class iterator {
+    public:
+        explicit iterator(numbered_stream* at) noexcept : at_(at) {}
+        numbered_stream& operator*() const noexcept { return *at_; }
+        iterator& operator++() noexcept {
+            at_ = at_->next.get();
+            return *this;
+        }
+        bool operator==(const iterator&) const noexcept = default;
+
+    private:
+        numbered_stream* at_;
+    };
+
+    /// Those that the command wants.
+    numbered_streams(const command& c, event_loop& loop) {
+        if (!c.more_stdio().empty()) make(c, loop);
     }
-    return all;
-}
+
+    [[nodiscard]] iterator begin() const noexcept { return iterator(first_.get()); }
+    [[nodiscard]] iterator end() const noexcept { return iterator(nullptr); }
+
+private:
+    [[gnu::cold]] void make(const command& c, event_loop& loop) {
+        for (const auto& [number, said] : c.more_stdio()) {
+            if (!said.what.passes_us()) continue;
+            first_ = std::make_unique<numbered_stream>(number, said.child_reads, loop, std::move(first_));
+            first_->readable = said.what.is_stream();
+        }
+    }
+
+    std::unique_ptr<numbered_stream> first_;
+};
 
 } // namespace coproc::detail

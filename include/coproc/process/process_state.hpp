@@ -40,8 +40,7 @@ public:
     process_state(const command& c, const streams& given, event_loop& loop)
         : child_watch(loop, c.on_destroy()), own(loop), in(given.in() != nullptr ? *given.in() : own.in),
           out(given.out() != nullptr ? *given.out() : own.out), err(given.err() != nullptr ? *given.err() : own.err),
-          more(c.more_stdio().empty() ? nullptr : make_numbered_streams(c, loop)), rules_(c.shared_rules()),
-          words_(c.words()), secrets_(c.secret_args()) {
+          more(c, loop), rules_(c.shared_rules()), words_(c.words()), secrets_(c.secret_args()) {
         for (std::size_t number = 0; number < 3; ++number) on_terminal[number] = is_terminal(c, number);
         if (c.families() != nullptr) reach_for(*c.families(), extent_of(c));
         if (given.in() != nullptr) check_free(c, 0, in);
@@ -60,11 +59,11 @@ public:
         connect(err, fds.take_ours(2), 2);
         tap(out, fds.take_tap(1), 1);
         tap(err, fds.take_tap(2), 2);
-        for (numbered_stream* each = more.get(); each != nullptr; each = each->next.get()) {
-            const stream_name name(each->role.data(), program());
-            if (each->in) connect(*each->in, fds.take_ours_of(each->number), name);
-            else connect(*each->out, fds.take_ours_of(each->number), name);
-            if (each->out) each->out->tap(fds.take_tap_of(each->number));
+        for (numbered_stream& each : more) {
+            const stream_name name(each.role.data(), program());
+            if (each.in) connect(*each.in, fds.take_ours_of(each.number), name);
+            else connect(*each.out, fds.take_ours_of(each.number), name);
+            if (each.out) each.out->tap(fds.take_tap_of(each.number));
         }
     }
 
@@ -76,22 +75,22 @@ public:
         if (std::exchange(piped[0], false)) in.leave_group();
         if (std::exchange(piped[1], false)) out.leave_group();
         if (std::exchange(piped[2], false)) err.leave_group();
-        for (numbered_stream* each = more.get(); each != nullptr; each = each->next.get()) {
-            if (each->in) each->in->abort();
-            else each->out->close();
+        for (numbered_stream& each : more) {
+            if (each.in) each.in->abort();
+            else each.out->close();
         }
     }
 
     /// The stream behind a descriptor from 3 on that the child reads, or writes; null if there is none.
     [[nodiscard]] stream_writer* in_at(int number) const noexcept {
-        for (numbered_stream* each = more.get(); each != nullptr; each = each->next.get()) {
-            if (each->number == number && each->in) return &*each->in;
+        for (numbered_stream& each : more) {
+            if (each.number == number && each.in) return &*each.in;
         }
         return nullptr;
     }
     [[nodiscard]] stream_reader* out_at(int number) const noexcept {
-        for (numbered_stream* each = more.get(); each != nullptr; each = each->next.get()) {
-            if (each->number == number && each->out && each->readable) return &*each->out;
+        for (numbered_stream& each : more) {
+            if (each.number == number && each.out && each.readable) return &*each.out;
         }
         return nullptr;
     }
@@ -108,6 +107,9 @@ public:
     void close_outputs() noexcept {
         if (passes_us(1)) out.close();
         if (passes_us(2)) err.close();
+        for (numbered_stream& each : more) {
+            if (each.out) each.out->close();
+        }
     }
 
     /// The output comes to us, be it that it is only passed on.
@@ -129,8 +131,8 @@ public:
     stream_writer& in;
     stream_reader &out, &err;
     bool piped[3] = {};
-    bool on_terminal[3] = {};              // it is the terminal of the child
-    std::unique_ptr<numbered_stream> more; // from 3 on
+    bool on_terminal[3] = {}; // it is the terminal of the child
+    numbered_streams more;    // from 3 on
 
 private:
     void tell_signal(event_loop& to, int number, bool delivered) noexcept override {
@@ -142,8 +144,8 @@ private:
         // A stream of the user's own may be gone once it is not ours to look at any more (`close_streams`).
         if (passes_us(1) && out.has_tap() && out.is_open()) return true;
         if (passes_us(2) && err.has_tap() && err.is_open()) return true;
-        for (const numbered_stream* each = more.get(); each != nullptr; each = each->next.get()) {
-            if (each->out && each->out->has_tap() && each->out->is_open()) return true;
+        for (const numbered_stream& each : more) {
+            if (each.out && each.out->has_tap() && each.out->is_open()) return true;
         }
         return false;
     }
@@ -151,8 +153,8 @@ private:
     [[nodiscard, gnu::cold]] bool take_last_words() noexcept override {
         bool more_to_come = passes_us(1) && out.show_now();
         if (passes_us(2) && err.show_now()) more_to_come = true;
-        for (numbered_stream* each = more.get(); each != nullptr; each = each->next.get()) {
-            if (each->out && each->out->show_now()) more_to_come = true;
+        for (numbered_stream& each : more) {
+            if (each.out && each.out->show_now()) more_to_come = true;
         }
         return more_to_come;
     }

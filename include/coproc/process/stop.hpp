@@ -1,7 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
 //
-// Waiting for a child, and the polite way to end one.
+// Waiting for a child, or for all of its family, and the polite way to end them.
 
 #include <chrono>
 #include <coroutine>
@@ -118,6 +118,24 @@ private:
     group_stay stay_;
     bool gone_ = false;
 };
+
+/// The child and all others whom its command reaches; nullopt if one of them is still there after `timeout`.
+inline task<std::optional<exit_status>> wait_all(child_watch& child, stream_group& group,
+                                                 platform::clock::duration timeout) {
+    const platform::clock::time_point deadline = deadline_after(timeout);
+    timed_wait_awaiter until_reaped(child, group, timeout);
+    if (!co_await until_reaped) co_return std::nullopt;
+    others_awaiter until_gone(child, group, deadline);
+    if (!co_await until_gone) co_return std::nullopt;
+    co_return child.status();
+}
+inline task<exit_status> wait_all(child_watch& child, stream_group& group) {
+    wait_awaiter until_reaped(child, group);
+    co_await until_reaped;
+    others_awaiter until_gone(child, group, platform::clock::time_point::max());
+    co_await until_gone;
+    co_return child.status();
+}
 
 /// One signal after the other, each with its time, then SIGKILL; ends with the last whom the command reaches.
 inline task<exit_status> stop(child_watch& child, stream_group& group, stop_sequence how) {

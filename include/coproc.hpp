@@ -54,3 +54,5 @@
 #include "coproc/process/streams.hpp"
 #include "coproc/process/terminal.hpp"
 #include "coproc/process/with_process.hpp"
+
+#include "coproc/jobs/execute.hpp"

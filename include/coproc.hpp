@@ -37,6 +37,8 @@
 #include "coproc/io/stream_reader.hpp"
 #include "coproc/io/stream_writer.hpp"
 
+#include "coproc/data/decode_error.hpp"
+
 #include "coproc/process/async_process.hpp"
 #include "coproc/process/command.hpp"
 #include "coproc/process/destroy.hpp"

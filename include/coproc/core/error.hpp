@@ -26,6 +26,8 @@ enum class errc {
     unsuccessful,      ///< a child ended with a status that was not accepted
     timed_out,         ///< something took longer than it was given; std::errc::timed_out
     output_limit,      ///< a child wrote more than was to be captured
+    malformed,         ///< bytes are not what they were taken for
+    unexpected,        ///< a value is not what it was taken for
 };
 
 } // namespace coproc
@@ -46,6 +48,8 @@ namespace coproc {
             case errc::unsuccessful: return "not a success";
             case errc::timed_out: return "timed out";
             case errc::output_limit: return "too much output";
+            case errc::malformed: return "malformed";
+            case errc::unexpected: return "not what was expected";
             }
             return "unknown error";
         }

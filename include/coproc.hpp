@@ -38,9 +38,12 @@
 #include "coproc/io/stream_writer.hpp"
 
 #include "coproc/data/decode_error.hpp"
+#include "coproc/data/decoder.hpp"
+#include "coproc/data/text.hpp"
 
 #include "coproc/process/async_process.hpp"
 #include "coproc/process/command.hpp"
+#include "coproc/process/decoded.hpp"
 #include "coproc/process/destroy.hpp"
 #include "coproc/process/dry_run.hpp"
 #include "coproc/process/judgement.hpp"

@@ -12,22 +12,38 @@
 
 namespace coproc::detail {
 
+/// What a text begins with: a character; or bytes that are none, as many as could have begun one, or one. Those are
+/// what a single U+FFFD stands for: "substitution of maximal subparts", section 3.9 of the standard.
+struct utf8_part {
+    enum kind : unsigned char { character, wrong, cut }; ///< cut: nothing is wrong but that the text ends there
+    std::size_t size;
+    kind what;
+};
+
+/// `text` is not empty.
+[[nodiscard]] constexpr utf8_part utf8_first(std::string_view text) noexcept {
+    const auto byte = [text](std::size_t at) noexcept { return static_cast<unsigned char>(text[at]); };
+    const unsigned first = byte(0);
+    if (first < 0x80) return {1, utf8_part::character};
+    const std::size_t length = first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
+    if (length == 0) return {1, utf8_part::wrong};
+    // The second byte of some is bounded more tightly than to 80..BF.
+    unsigned low = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
+    unsigned high = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
+    for (std::size_t at = 1; at < length; ++at) {
+        if (at == text.size()) return {at, utf8_part::cut};
+        if (byte(at) < low || byte(at) > high) return {at, utf8_part::wrong};
+        low = 0x80;
+        high = 0xBF;
+    }
+    return {length, utf8_part::character};
+}
+
 /// How many bytes the character has that `text` begins with; 0 if that is not well-formed, or empty.
 [[nodiscard]] constexpr std::size_t utf8_length(std::string_view text) noexcept {
-    const auto byte = [text](std::size_t at) noexcept { return static_cast<unsigned char>(text[at]); };
     if (text.empty()) return 0;
-    const unsigned first = byte(0);
-    if (first < 0x80) return 1;
-    const std::size_t length = first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
-    if (length == 0 || text.size() < length) return 0;
-    // The second byte of some is bounded more tightly than to 80..BF.
-    const unsigned low = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
-    const unsigned high = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
-    if (byte(1) < low || byte(1) > high) return 0;
-    for (std::size_t at = 2; at < length; ++at) {
-        if ((byte(at) & 0xC0) != 0x80) return 0;
-    }
-    return length;
+    const utf8_part part = utf8_first(text);
+    return part.what == utf8_part::character ? part.size : 0;
 }
 
 /// Where `text` stops being well-formed: its size if it never does.

@@ -29,6 +29,7 @@
 #include "../io/stream_writer.hpp"
 #include "command.hpp"
 #include "communicate.hpp"
+#include "decoded.hpp"
 #include "process_error.hpp"
 #include "process_state.hpp"
 #include "result.hpp"
@@ -87,6 +88,22 @@ public:
     /// `while (auto line = co_await stream.next())`: the lines as views, each valid until the next `next()`.
     [[nodiscard]] line_stream stream_stdout() { return out().lines(); }
     [[nodiscard]] line_stream stream_stderr() { return err().lines(); }
+
+    /// What is left of stdout as text: UTF-8, or decode_error; with `utf8::replace` whatever is none becomes U+FFFD.
+    [[nodiscard]] auto read_text(utf8 how = utf8::strict) {
+        return detail::decoded_read(state(), out(), detail::as_text{how});
+    }
+    /// What is left of stdout as a T, by `decoder<T>`. Throws decode_error, which names the command line: what was read
+    /// is gone then. A child that failed may have written half of it: `output_as` tells that first.
+    template <class T>
+    [[nodiscard]] auto read_as() {
+        return detail::decoded_read(state(), out(), detail::as_value<T>());
+    }
+    /// `while (auto value = co_await stream.next())`: each line of stdout as a T.
+    template <class T>
+    [[nodiscard]] decoded_stream<T> stream_as() {
+        return {state(), out()};
+    }
 
     /// Waits until stdout says one of the patterns: `co_await p.expect(5s, "login: ", eof)`. As `coproc::expect`.
     template <class... PatternsInTime>

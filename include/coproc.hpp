@@ -61,3 +61,4 @@
 #include "coproc/process/with_process.hpp"
 
 #include "coproc/jobs/execute.hpp"
+#include "coproc/jobs/progress.hpp"

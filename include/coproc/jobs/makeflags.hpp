@@ -10,18 +10,20 @@
 
 namespace coproc::detail {
 
-/// Calls `f` with each option as it is written there. What follows the word "--" are variables, and the user's.
+/// Calls `f` with each option as it is written there, and answers where the options end: what follows the word "--"
+/// are variables, and the user's.
 template <class F>
-void for_each_makeflag(std::string_view flags, F f) {
+std::size_t for_each_makeflag(std::string_view flags, F f) {
     for (std::size_t at = 0; at < flags.size();) {
         const std::size_t start = at;
         while (at < flags.size() && flags[at] != ' ' && flags[at] != '\t') at += flags[at] == '\\' ? 2 : 1;
         if (at > flags.size()) at = flags.size();
         const std::string_view word = flags.substr(start, at - start);
-        if (word == "--") return;
+        if (word == "--") return start;
         f(word);
         ++at;
     }
+    return flags.size();
 }
 
 /// A value as make reads it: a backslash keeps the next character, and a dollar is doubled.
@@ -66,18 +68,15 @@ void for_each_makeflag(std::string_view flags, F f) {
 /// `flags` with another job server, for children of ours.
 [[nodiscard]] inline std::string makeflags_with(std::string_view flags, std::string_view words) {
     std::string all;
-    std::size_t seen = 0;
-    for_each_makeflag(flags, [&](std::string_view word) {
-        const auto start = static_cast<std::size_t>(word.data() - flags.data());
-        seen = start + word.size();
-        const bool is_first = start == 0; // which is for one-letter options, and may be empty
+    const std::size_t variables = for_each_makeflag(flags, [&](std::string_view word) {
+        const bool is_first = word.data() == flags.data(); // which is for one-letter options, and may be empty
         const bool about_jobs = word.substr(0, 11) == "--jobserver" || word.substr(0, 2) == "-j";
         if (about_jobs || (word.empty() && !is_first)) return;
         if (!is_first || word.substr(0, 1) == "-") all += ' ';
         all += word;
     });
     all.append(" ").append(words);
-    if (seen < flags.size()) all += flags.substr(seen); // " -- VARIABLE=value"
+    if (variables < flags.size()) all.append(" ").append(flags.substr(variables));
     return all;
 }
 

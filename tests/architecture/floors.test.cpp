@@ -143,6 +143,19 @@ TEST_CASE("headers use no names that C takes as macros", "[architecture]") {
     }
 }
 
+// A host that includes Qt first has these as macros, unless it asks for none.
+TEST_CASE("headers use no names that Qt takes as macros", "[architecture]") {
+    static const std::regex keyword("\\b(signals|slots|emit|foreach|forever)\\b");
+    static const std::regex literal("\"[^\"]*\"");
+    for (const auto& header : source_tree::files("include", {".hpp"})) {
+        for (std::string line : source_tree::lines(header)) {
+            line = std::regex_replace(line.substr(0, line.find("//")), literal, "");
+            INFO(header << ": " << line);
+            CHECK_FALSE(std::regex_search(line, keyword));
+        }
+    }
+}
+
 TEST_CASE("headers use only the standard library and the system", "[architecture]") {
     static const std::regex include("\\s*#\\s*include\\s+<([^>]+)>.*");
     static const std::regex foreign("(boost|fmt|asio|catch2|nlohmann|gtest|uv)[./].*");

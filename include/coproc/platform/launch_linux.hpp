@@ -77,10 +77,10 @@ public:
 
     /// Makes the child. False if there is none: this cannot be done here, or not now, or too many are under way
     /// already; `spawn` may do it, and knows why not. Throws std::bad_alloc.
-    [[nodiscard]] bool begin(launch_slots& slots, const spawn_plan& plan, child& started) {
+    [[nodiscard]] bool begin(launch_slots& places, const spawn_plan& plan, child& started) {
         // Who takes another identity must have memory of its own.
         if (plan.as != nullptr || detail::method() != detail::spawn_method::clone3) return false;
-        launch_slot* const slot = slots.find();
+        launch_slot* const slot = places.find();
         if (slot == nullptr) return false;
         slot->plan_.assign(plan);
         return run(*slot, started);

@@ -162,9 +162,9 @@ namespace detail {
     };
     if (last == '\n' || is(VEOF) || is(VEOL) || is(VKILL)) return true;
     if (last == '\r') return (modes.c_iflag & static_cast<tcflag_t>(ICRNL)) != 0;
-    const bool signals = (modes.c_lflag & static_cast<tcflag_t>(ISIG)) != 0;
+    const bool interrupts = (modes.c_lflag & static_cast<tcflag_t>(ISIG)) != 0;
     const bool flushes = (modes.c_lflag & static_cast<tcflag_t>(NOFLSH)) == 0;
-    return signals && flushes && (is(VINTR) || is(VQUIT) || is(VSUSP));
+    return interrupts && flushes && (is(VINTR) || is(VQUIT) || is(VSUSP));
 }
 
 } // namespace detail

@@ -28,6 +28,12 @@ std::string output_of(const std::string& example) {
     return r.out;
 }
 
+bool is_built(const std::string& example) {
+    if (std::filesystem::exists(std::string(COPROC_TEST_EXAMPLES) + "/" + example)) return true;
+    WARN(example << " is not built here, since what it needs is not installed");
+    return false;
+}
+
 bool matches(const std::string& text, const std::string& pattern) {
     INFO(text);
     const bool matched = std::regex_match(text, std::regex(pattern));
@@ -110,6 +116,31 @@ TEST_CASE("nested_loop is a guest that does not hold up its host", "[examples][p
     matches(output_of("nested_loop"), "(guest: waiting\n)*"
                                       "guest: sleep exited with code 0\n"
                                       "host: ticked all the while\n");
+}
+
+namespace {
+
+// The child ends at the host's fifth tick, so a guest that held up its host would never be done.
+const std::string as_a_guest = "guest: cat says hello\n"
+                               "guest: cat exited with code 0\n"
+                               "host: ([5-9]|[1-9][0-9]+) ticks\n";
+
+} // namespace
+
+TEST_CASE("embed_asio awaits a child while Asio ticks", "[examples][process][native_handle]") {
+    if (is_built("embed_asio")) matches(output_of("embed_asio"), as_a_guest);
+}
+
+TEST_CASE("embed_glib awaits a child while GLib ticks", "[examples][process][native_handle]") {
+    if (is_built("embed_glib")) matches(output_of("embed_glib"), as_a_guest);
+}
+
+TEST_CASE("embed_libuv awaits a child while libuv ticks", "[examples][process][native_handle]") {
+    if (is_built("embed_libuv")) matches(output_of("embed_libuv"), as_a_guest);
+}
+
+TEST_CASE("embed_qt awaits a child while Qt ticks", "[examples][process][native_handle]") {
+    if (is_built("embed_qt")) matches(output_of("embed_qt"), as_a_guest);
 }
 
 TEST_CASE("every example is under 60 lines and is run here", "[examples]") {

@@ -174,7 +174,8 @@ public:
     }
 
     /// A descriptor that polls readable exactly when `poll()` has something to do, timers included: so a loop can live
-    /// inside another. It belongs to the loop; only poll it.
+    /// inside another. One `poll()` may leave it readable, so a host that is told of changes only must look again after
+    /// each. It belongs to the loop: only poll it, and not any more when the loop is gone.
     [[nodiscard]] int native_handle() const noexcept { return backend_.native_handle(); }
 
     /// True while this loop is in a turn, that is, while it runs a coroutine or a posted function.

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <array>
+#include <chrono>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -23,6 +24,7 @@
 #include "support/temporary_directory.hpp"
 
 using namespace coproc;
+using namespace std::chrono_literals;
 using namespace std::string_literals;
 
 using argv_strings = std::vector<std::string>;
@@ -129,6 +131,26 @@ TEST_CASE("a dry run is told in one line", "[process]") {
                           .new_session();
     CHECK(dry_run(e).to_string() ==
           cat + "  (file " + cat + ", env cleared, in < /in, out fd 1, err inherit, user 1, groups none, new session)");
+}
+
+TEST_CASE("a dry run tells the bounds and what is kept and what is accepted", "[process]") {
+    const std::string cat = child("cat");
+    const std::string shown = dry_run(command(cat)
+                                          .timeout(90s)
+                                          .idle_timeout(1500ms)
+                                          .grace(0s)
+                                          .drain(20ms)
+                                          .capture_out(capture::head_tail(10, 20))
+                                          .capture_err(capture::tail(5))
+                                          .ok_codes(0, 3))
+                                  .to_string();
+    CHECK(shown == cat + "  (file " + cat +
+                       ", in pipe, out pipe, err pipe, timeout 90 s, idle timeout 1.5 s, grace 0 ms, drain 20 ms, "
+                       "capture of out the first 10 and the last 20 bytes, capture of err the last 5 bytes, "
+                       "ok codes 0 3)");
+    const std::string other = dry_run(command(cat).capture(capture::all(7)).unchecked()).to_string();
+    CHECK(other.find("capture of out all up to 7 bytes, capture of err all up to 7 bytes, unchecked") !=
+          std::string::npos);
 }
 
 // Seen to fail: files for the streams that are opened.

@@ -29,6 +29,8 @@ public:
     /// More than that is an error.
     [[nodiscard]] constexpr bool is_limit() const noexcept { return fails_; }
 
+    friend constexpr bool operator==(const capture&, const capture&) noexcept = default;
+
 private:
     constexpr capture(std::size_t head, std::size_t tail, bool fails) noexcept
         : head_(head), tail_(tail), fails_(fails) {}

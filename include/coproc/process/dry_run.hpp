@@ -20,10 +20,13 @@
 
 #include "../core/concat.hpp"
 #include "../core/error.hpp"
+#include "../io/capture.hpp"
 #include "child_fds.hpp"
 #include "command.hpp"
 #include "describe_command.hpp"
 #include "environment_block.hpp"
+#include "process_error.hpp"
+#include "run_rules.hpp"
 #include "spawn.hpp"
 #include "stdio.hpp"
 #include "words.hpp"
@@ -83,6 +86,30 @@ inline void require_program(const command& c, const char* file) {
     return all;
 }
 
+[[nodiscard]] inline std::string describe(const capture& what) {
+    if (what.is_limit()) return concat({"all up to ", what.head_bytes(), " bytes"});
+    if (what.tail_bytes() == 0) return concat({"the first ", what.head_bytes(), " bytes"});
+    if (what.head_bytes() == 0) return concat({"the last ", what.tail_bytes(), " bytes"});
+    return concat({"the first ", what.head_bytes(), " and the last ", what.tail_bytes(), " bytes"});
+}
+
+/// What is not as usual of how long it may take, what is kept of it and what counts as a success.
+[[nodiscard]] inline std::string describe_rules(const run_rules& said) {
+    fact_list facts;
+    const run_rules& usual = usual_rules();
+    if (said.timeout != usual.timeout) facts.add({"timeout ", duration_text(said.timeout)});
+    if (said.idle_timeout != usual.idle_timeout) facts.add({"idle timeout ", duration_text(said.idle_timeout)});
+    if (said.grace != usual.grace) facts.add({"grace ", duration_text(said.grace)});
+    if (said.drain != usual.drain) facts.add({"drain ", duration_text(said.drain)});
+    if (said.out != usual.out) facts.add({"capture of out ", describe(said.out)});
+    if (said.err != usual.err) facts.add({"capture of err ", describe(said.err)});
+    if (said.accepted.is_unchecked()) facts.add({"unchecked"});
+    std::string codes;
+    for (const int code : said.accepted.ok_codes()) codes.append(" ").append(to_text(code));
+    if (!codes.empty()) facts.add({"ok codes", codes});
+    return facts.text();
+}
+
 } // namespace detail
 
 /// Looks up the program and the directory and puts together what the child would be given; opens, makes and starts
@@ -105,8 +132,10 @@ inline void require_program(const command& c, const char* file) {
     for (std::size_t number = 0; number < plan.streams.size(); ++number) {
         plan.streams[number] = detail::describe_stream(c, number, unset);
     }
-    plan.shown_ = detail::on_one_line(detail::concat(
-        {c.to_string(), "  (file ", shell_quoted(plan.file), ", ", detail::describe_extras(c, unset), ")"}));
+    const std::string rules = detail::describe_rules(c.rules());
+    plan.shown_ =
+        detail::on_one_line(detail::concat({c.to_string(), "  (file ", shell_quoted(plan.file), ", ",
+                                            detail::describe_extras(c, unset), rules.empty() ? "" : ", ", rules, ")"}));
     return plan;
 }
 

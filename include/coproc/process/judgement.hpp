@@ -29,6 +29,10 @@ public:
         return status.code() && std::find(ok_codes_.begin(), ok_codes_.end(), *status.code()) != ok_codes_.end();
     }
 
+    [[nodiscard]] bool is_unchecked() const noexcept { return unchecked_; }
+    /// Empty: 0 alone.
+    [[nodiscard]] const std::vector<int>& ok_codes() const noexcept { return ok_codes_; }
+
 private:
     std::vector<int> ok_codes_; // empty: 0
     bool unchecked_ = false;

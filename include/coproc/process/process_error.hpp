@@ -17,6 +17,23 @@
 
 namespace coproc {
 
+namespace detail {
+
+/// In seconds or milliseconds, with as many decimals as it takes.
+[[nodiscard, gnu::cold]] inline std::string duration_text(platform::clock::duration d) {
+    const auto us = std::chrono::duration_cast<std::chrono::microseconds>(d).count();
+    const long long unit = us >= 1'000'000 ? 1'000'000 : 1'000;
+    std::string text = to_text(us / unit);
+    if (us % unit != 0) {
+        std::string decimals = to_text(unit + us % unit).substr(1); // with its leading zeros
+        while (decimals.ends_with('0')) decimals.pop_back();
+        text.append(".").append(decimals);
+    }
+    return text.append(unit == 1'000 ? " ms" : " s");
+}
+
+} // namespace detail
+
 /// A child ended otherwise than it should have. `subject()` is its command line; what() says how it ended and quotes
 /// the beginning and the end of what it wrote to stderr.
 class process_error : public error {
@@ -72,7 +89,8 @@ public:
 
     /// `idle`: it was without output for that long; otherwise the limit was for the whole run.
     timeout_error(coproc::result r, duration limit, bool idle)
-        : process_error(std::move(r), detail::concat({idle ? "no output for " : "not done after ", to_text(limit)}),
+        : process_error(std::move(r),
+                        detail::concat({idle ? "no output for " : "not done after ", detail::duration_text(limit)}),
                         errc::timed_out),
           limit_(limit), idle_(idle) {}
 
@@ -80,19 +98,6 @@ public:
     [[nodiscard]] bool idle() const noexcept { return idle_; }
 
 private:
-    // In seconds or milliseconds, with as many decimals as it takes.
-    static std::string to_text(duration limit) {
-        const auto us = std::chrono::duration_cast<std::chrono::microseconds>(limit).count();
-        const long long unit = us >= 1'000'000 ? 1'000'000 : 1'000;
-        std::string text = detail::to_text(us / unit);
-        if (us % unit != 0) {
-            std::string decimals = detail::to_text(unit + us % unit).substr(1); // with its leading zeros
-            while (decimals.ends_with('0')) decimals.pop_back();
-            text.append(".").append(decimals);
-        }
-        return text.append(unit == 1'000 ? " ms" : " s");
-    }
-
     duration limit_;
     bool idle_;
 };

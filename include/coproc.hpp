@@ -60,5 +60,7 @@
 #include "coproc/process/terminal.hpp"
 #include "coproc/process/with_process.hpp"
 
+#include "coproc/jobs/events.hpp"
 #include "coproc/jobs/execute.hpp"
 #include "coproc/jobs/progress.hpp"
+#include "coproc/jobs/lines.hpp"

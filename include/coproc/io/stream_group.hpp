@@ -6,6 +6,7 @@
 // will not read before it has written, can always go on.
 
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
 #include "../core/intrusive_list.hpp"
@@ -43,8 +44,10 @@ public:
         if (quiet_since_ == platform::clock::time_point()) quiet_since_ = platform::clock::now();
     }
     [[nodiscard]] platform::clock::time_point quiet_since() const noexcept { return quiet_since_; }
-    void note_arrival() noexcept {
+    /// Numbers what comes, in its order over all members.
+    std::uint64_t note_arrival() noexcept {
         if (quiet_since_ != platform::clock::time_point()) quiet_since_ = platform::clock::now();
+        return ++arrivals_;
     }
 
     /// Scheduled when an output has passed the limit of what is kept of it; null: nobody.
@@ -58,6 +61,7 @@ public:
 private:
     intrusive_list<member> members_;
     std::size_t waiting_ = 0;
+    std::uint64_t arrivals_ = 0;
     waiter* supervisor_ = nullptr;
     platform::clock::time_point quiet_since_; // the epoch: nobody wants to know
     bool overflowed_ = false;

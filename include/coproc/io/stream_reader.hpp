@@ -137,6 +137,8 @@ public:
 
     /// Bytes that have come from the descriptor since `open`, read or not.
     [[nodiscard]] std::uint64_t arrived() const noexcept { return arrived_; }
+    /// Rises with each chunk that comes, over all streams of a child: which of two came first.
+    [[nodiscard]] std::uint64_t last_arrival() const noexcept { return last_arrival_; }
     /// Bytes that have come and were not read.
     [[nodiscard]] std::size_t buffered() const noexcept { return buffer_.size(); }
     /// The stream has ended and every byte was read.
@@ -296,7 +298,7 @@ private:
             const auto got = static_cast<std::size_t>(n);
             taken_in_turn_ += got;
             arrived_ += got;
-            if (group_ != nullptr) group_->note_arrival();
+            if (group_ != nullptr) last_arrival_ = group_->note_arrival();
             watch_for_bulk(got);
             // A short read has emptied the pipe, and the next byte is a new event: no need to be told EAGAIN. Not so
             // after a hang-up, whose one event has been: what follows is the end, and only read(2) will say so.
@@ -510,6 +512,7 @@ private:
     std::size_t chunk_ = smallest_chunk;
     capture kept_ = capture::tail(default_unread_limit);
     std::uint64_t arrived_ = 0;
+    std::uint64_t last_arrival_ = 0;
     std::uint64_t turn_ = 0;
     std::size_t taken_in_turn_ = 0;
     int full_reads_ = 0;   // in a row, until there were enough

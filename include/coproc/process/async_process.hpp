@@ -39,6 +39,10 @@
 #include "streams.hpp"
 
 namespace coproc {
+namespace detail {
+class followed_child;
+}
+
 /// Whether a signal was sent. It has been when the call returns; awaiting that is allowed and does nothing.
 class signal_sent {
 public:
@@ -266,6 +270,7 @@ public:
 
 private:
     friend class starting;
+    friend class detail::followed_child;
 
     static detail::process_owner start(const command& c, const streams& own, event_loop& loop) {
         detail::process_owner made(new detail::process_state(c, own, loop));

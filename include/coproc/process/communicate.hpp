@@ -13,6 +13,7 @@
 #include <coroutine>
 #include <csignal>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -141,14 +142,22 @@ struct captured {
     [[nodiscard]] bool is_too_much() const noexcept { return reader.kept().is_limit() && truncated(); }
 };
 
-inline task<result> communicate(process_state& s, std::string input, time_limit limit) {
+/// What has happened to a run that somebody else has looked after up to now.
+struct run_so_far {
+    std::optional<run_end> end{};  // it has passed a bound
+    bool err_was_captured = false; // as its rules say, from the start
+};
+
+inline task<result> communicate(process_state& s, std::string input, time_limit limit, run_so_far so_far = {}) {
     const run_rules& rules = s.rules();
     const captured out(s.out, rules.out);
-    const captured err(s.err, rules.err);
+    captured err(s.err, rules.err);
+    if (so_far.err_was_captured) err.dropped_before = 0;
 
     const bool fed = s.piped[0] && !s.in.is_closing();
     run_end end{};
-    if (fed) end = co_await feed_and_supervise(s, std::move(input), limit.until);
+    if (so_far.end) end = *so_far.end;
+    else if (fed) end = co_await feed_and_supervise(s, std::move(input), limit.until);
     else end = co_await supervise(s, limit.until);
 
     result r;

@@ -64,3 +64,6 @@
 #include "coproc/jobs/execute.hpp"
 #include "coproc/jobs/progress.hpp"
 #include "coproc/jobs/lines.hpp"
+#include "coproc/jobs/pipeline.hpp"
+#include "coproc/jobs/pipeline_result.hpp"
+#include "coproc/jobs/run_pipeline.hpp"

@@ -95,20 +95,23 @@ class error : public std::system_error {
 public:
     /// `cannot <operation> "<subject>": <detail>: <the message of code>`; an empty detail is left out.
     error(std::string operation, std::string subject, std::string_view detail, std::error_code code)
-        : std::system_error(code), facts_(std::make_shared<const facts>(word(operation, subject, detail, code),
-                                                                        std::move(operation), std::move(subject))) {}
+        : std::system_error(code),
+          facts_(std::make_shared<const facts>(word(operation, subject, detail, code), std::move(operation),
+                                               std::move(subject), std::string(detail))) {}
 
     /// What was being done: "start", "read", "write" …
     [[nodiscard]] const std::string& operation() const noexcept { return facts_->operation; }
     /// On what: the program, the directory, the file, the stream.
     [[nodiscard]] const std::string& subject() const noexcept { return facts_->subject; }
+    /// What is to be said beside the message of `code()`: the step that failed, how a child ended. May be empty.
+    [[nodiscard]] const std::string& detail() const noexcept { return facts_->detail; }
     [[nodiscard]] const char* what() const noexcept override { return facts_->words.c_str(); }
 
 private:
     struct facts {
-        facts(std::string w, std::string o, std::string s) noexcept
-            : words(std::move(w)), operation(std::move(o)), subject(std::move(s)) {}
-        std::string words, operation, subject;
+        facts(std::string w, std::string o, std::string s, std::string d) noexcept
+            : words(std::move(w)), operation(std::move(o)), subject(std::move(s)), detail(std::move(d)) {}
+        std::string words, operation, subject, detail;
     };
 
     // The one place where a message is worded.

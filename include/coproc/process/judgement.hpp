@@ -29,6 +29,8 @@ public:
         return status.code() && std::find(ok_codes_.begin(), ok_codes_.end(), *status.code()) != ok_codes_.end();
     }
 
+    /// Nobody has said what counts.
+    [[nodiscard]] bool is_usual() const noexcept { return ok_codes_.empty() && !unchecked_; }
     [[nodiscard]] bool is_unchecked() const noexcept { return unchecked_; }
     /// Empty: 0 alone.
     [[nodiscard]] const std::vector<int>& ok_codes() const noexcept { return ok_codes_; }

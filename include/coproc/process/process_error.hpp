@@ -19,6 +19,30 @@ namespace coproc {
 
 namespace detail {
 
+// Where programs say why: mostly at the end, and of a long story the beginning, too, which is often the first
+// error of many.
+[[nodiscard, gnu::cold]] inline std::string stderr_excerpt(const result& r) {
+    constexpr std::size_t part = 512;
+    std::string_view all = r.err;
+    while (all.ends_with('\n')) all.remove_suffix(1);
+    if (all.empty()) return {};
+    const std::size_t unkept = r.err_truncated ? static_cast<std::size_t>(r.err_bytes) - r.err.size() : 0;
+    if (all.size() <= 2 * part && unkept == 0) return concat({", stderr ", in_quotes(all)});
+    const std::string_view head = all.substr(0, std::min(part, all.size() / 2));
+    const std::string_view tail = all.substr(all.size() - std::min(part, all.size() - head.size()));
+    const std::size_t left_out = all.size() - head.size() - tail.size() + unkept;
+    return concat({", stderr ", in_quotes(head), " ... ", left_out, " bytes ... ", in_quotes(tail)});
+}
+
+/// How it ended and what it wrote to stderr; `why` comes before that, empty if that is the reason.
+[[nodiscard, gnu::cold]] inline std::string describe_end(const result& r, std::string_view why) {
+    std::string text(why);
+    if (!text.empty()) text.append(", ");
+    text.append(r.status.to_string());
+    if (r.survivors != 0) text.append(", with ").append(to_text(r.survivors)).append(" left running");
+    return text.append(stderr_excerpt(r));
+}
+
 /// In seconds or milliseconds, with as many decimals as it takes.
 [[nodiscard, gnu::cold]] inline std::string duration_text(platform::clock::duration d) {
     const auto us = std::chrono::duration_cast<std::chrono::microseconds>(d).count();
@@ -30,6 +54,10 @@ namespace detail {
         text.append(".").append(decimals);
     }
     return text.append(unit == 1'000 ? " ms" : " s");
+}
+/// What of a limit was passed.
+[[nodiscard, gnu::cold]] inline std::string limit_in_words(platform::clock::duration limit, bool idle) {
+    return concat({idle ? "no output for " : "not done after ", duration_text(limit)});
 }
 
 } // namespace detail
@@ -45,33 +73,13 @@ protected:
     /// `why` comes before how it ended; empty if that is the reason.
     process_error(coproc::result r, std::string_view why, errc code)
         : process_error(std::make_shared<const coproc::result>(std::move(r)), why, code) {}
+    /// Of one that ran with others: `line` tells of all of them.
+    process_error(std::shared_ptr<const coproc::result> r, std::string line, std::string_view detail, errc code)
+        : error("run", std::move(line), detail, code), result_(std::move(r)) {}
 
 private:
     process_error(std::shared_ptr<const coproc::result> r, std::string_view why, errc code)
-        : error("run", r->command_line, describe(*r, why), code), result_(std::move(r)) {}
-
-    static std::string describe(const coproc::result& r, std::string_view why) {
-        std::string text(why);
-        if (!text.empty()) text.append(", ");
-        text.append(r.status.to_string());
-        if (r.survivors != 0) text.append(", with ").append(detail::to_text(r.survivors)).append(" left running");
-        return text.append(excerpt(r));
-    }
-
-    // Where programs say why: mostly at the end, and of a long story the beginning, too, which is often the first
-    // error of many.
-    static std::string excerpt(const coproc::result& r) {
-        constexpr std::size_t part = 512;
-        std::string_view all = r.err;
-        while (all.ends_with('\n')) all.remove_suffix(1);
-        if (all.empty()) return {};
-        const std::size_t unkept = r.err_truncated ? static_cast<std::size_t>(r.err_bytes) - r.err.size() : 0;
-        if (all.size() <= 2 * part && unkept == 0) return detail::concat({", stderr ", in_quotes(all)});
-        const std::string_view head = all.substr(0, std::min(part, all.size() / 2));
-        const std::string_view tail = all.substr(all.size() - std::min(part, all.size() - head.size()));
-        const std::size_t left_out = all.size() - head.size() - tail.size() + unkept;
-        return detail::concat({", stderr ", in_quotes(head), " ... ", left_out, " bytes ... ", in_quotes(tail)});
-    }
+        : error("run", r->command_line, detail::describe_end(*r, why), code), result_(std::move(r)) {}
 
     std::shared_ptr<const coproc::result> result_;
 };
@@ -89,10 +97,8 @@ public:
 
     /// `idle`: it was without output for that long; otherwise the limit was for the whole run.
     timeout_error(coproc::result r, duration limit, bool idle)
-        : process_error(std::move(r),
-                        detail::concat({idle ? "no output for " : "not done after ", detail::duration_text(limit)}),
-                        errc::timed_out),
-          limit_(limit), idle_(idle) {}
+        : process_error(std::move(r), detail::limit_in_words(limit, idle), errc::timed_out), limit_(limit),
+          idle_(idle) {}
 
     [[nodiscard]] duration limit() const noexcept { return limit_; }
     [[nodiscard]] bool idle() const noexcept { return idle_; }

@@ -1,0 +1,181 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+//
+// A pipeline in one call: execute, try_execute, output, lines.
+//
+//     pipeline_result r = co_await execute(command("tar", "c", ".") | command("gzip").out(stdio::file("x.tgz")));
+//     auto words = lines(command("cat", log) | command("grep", "x"));
+//     while (auto line = co_await words.next()) use(*line);
+
+#include <coroutine>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "../core/error.hpp"
+#include "../coro/task.hpp"
+#include "../io/stream_reader.hpp"
+#include "pipeline.hpp"
+#include "pipeline_result.hpp"
+#include "running_pipeline.hpp"
+
+namespace coproc {
+namespace detail {
+
+using running_pipeline_owner = std::unique_ptr<running_pipeline>;
+
+// Every task has a name before it is awaited: GCC 12 destroys some temporaries of such an expression twice.
+
+inline task<pipeline_result> run_to_its_end(running_pipeline_owner p) {
+    co_await p->start();
+    p->tend_all();
+    task<pipeline_result> rest = p->finish();
+    co_return co_await std::move(rest);
+}
+
+inline task<pipeline_result> execute_pipeline(running_pipeline_owner p) {
+    task<pipeline_result> all = run_to_its_end(std::move(p));
+    pipeline_result r = co_await std::move(all);
+    co_return std::move(r).check();
+}
+
+inline task<pipeline_attempt> try_pipeline(running_pipeline_owner p) {
+    pipeline_attempt a;
+    task<pipeline_result> all = run_to_its_end(std::move(p));
+    try {
+        static_cast<pipeline_result&>(a) = co_await std::move(all);
+    } catch (const spawn_error& e) {
+        a.not_started.emplace(e);
+    }
+    co_return a;
+}
+
+inline task<std::string> output_of_pipeline(running_pipeline_owner p) {
+    task<pipeline_result> all = execute_pipeline(std::move(p));
+    pipeline_result r = co_await std::move(all);
+    std::string text = std::move(r.stages.back().out);
+    while (text.ends_with('\n')) text.pop_back();
+    co_return text;
+}
+
+} // namespace detail
+
+/// Runs all stages at once, the first of them fed with `input` (without any, and if its command says nothing of its
+/// stdin, with the null device), to the end of every one. Each stderr is captured apart, as is the last stdout, within
+/// the bounds of their commands; no order in which stages end, flood or do not read can block another one for ever.
+///
+/// Throws pipeline_error if a stage fails (`pipeline_result::failed`), with all results. A stage that passes a bound of
+/// its command is stopped, and so are then all others; a stage that ends badly is not the end of the others: who reads
+/// from it finds the end of its input. If a stage cannot be started, the others are stopped and reaped, and the
+/// spawn_error says which one it was. Cancelled, it deals with every stage as its command's `on_destroy` says: by
+/// default SIGKILL.
+[[nodiscard]] inline task<pipeline_result> execute(const pipeline& what, std::string input = {}) {
+    return detail::execute_pipeline(std::make_unique<detail::running_pipeline>(what, std::move(input)));
+}
+
+/// The same with every failure in its value, also that of a start.
+[[nodiscard]] inline task<pipeline_attempt> try_execute(const pipeline& what, std::string input = {}) {
+    return detail::try_pipeline(std::make_unique<detail::running_pipeline>(what, std::move(input)));
+}
+
+/// The same; what the last stage wrote to stdout, without its trailing newlines.
+[[nodiscard]] inline task<std::string> output(const pipeline& what, std::string input = {}) {
+    return detail::output_of_pipeline(std::make_unique<detail::running_pipeline>(what, std::move(input)));
+}
+
+/// The lines that the last stage of a pipeline writes, as they come. Move-only; it owns every stage, and destroying it
+/// deals with those that run as their commands' `on_destroy` says: by default SIGKILL.
+class pipeline_lines {
+    struct state {
+        state(const pipeline& what, std::string input) : all(what, std::move(input)) { all.require_readable(); }
+
+        detail::running_pipeline all;
+        bool reading = false; // the programs run, and there may be a line
+        bool ending = false;  // there is none any more
+        bool over = false;
+    };
+
+public:
+    pipeline_lines(const pipeline& what, std::string input) : state_(std::make_unique<state>(what, std::move(input))) {}
+
+    class [[nodiscard]] next_awaiter {
+    public:
+        explicit next_awaiter(state& s) noexcept : state_(&s) {}
+
+        // A line that is there takes no coroutine.
+        bool await_ready() {
+            if (!state_->reading) return false;
+            auto line = state_->all.last_out().next_line();
+            if (!line.await_ready()) return false;
+            line_ = line.await_resume();
+            return line_.has_value();
+        }
+        bool await_suspend(std::coroutine_handle<> handle) {
+            task<line_view> rest = wait_for_line(*state_);
+            waiting_.emplace(std::move(rest).operator co_await());
+            return waiting_->await_suspend(handle);
+        }
+        std::optional<std::string_view> await_resume() { return waiting_ ? waiting_->await_resume() : line_; }
+
+    private:
+        state* state_;
+        std::optional<std::string_view> line_;
+        std::optional<task<std::optional<std::string_view>>::awaiter> waiting_;
+    };
+
+    /// The next line without its `\n` or `\r\n`, valid until the next `next()`. The first one starts the programs; when
+    /// the lines end, this waits for every stage, and is nullopt for ever, or throws, once, as `execute` does.
+    [[nodiscard]] next_awaiter next() {
+        if (!state_) throw usage_error("next() on the lines of a pipeline that were moved from");
+        return next_awaiter(*state_);
+    }
+
+private:
+    using line_view = std::optional<std::string_view>;
+
+    static task<line_view> wait_for_line(state& s) {
+        if (s.over) co_return std::nullopt;
+        task<line_view> step = find_line(s);
+        try {
+            co_return co_await std::move(step);
+        } catch (const line_too_long&) { // not the end
+            throw;
+        } catch (...) {
+            s.over = true;
+            throw;
+        }
+    }
+    static task<line_view> find_line(state& s) {
+        if (!s.reading && !s.ending) {
+            co_await s.all.start();
+            s.all.tend_all_but_last();
+            s.reading = true;
+        }
+        if (s.reading) {
+            task<line_view> read = s.all.read_line();
+            const line_view line = co_await std::move(read);
+            if (line) co_return line;
+            s.reading = false;
+            s.ending = true;
+            s.all.tend_last();
+        }
+        task<pipeline_result> to_the_end = s.all.finish();
+        const pipeline_result r = co_await std::move(to_the_end);
+        s.over = true;
+        r.check();
+        co_return std::nullopt;
+    }
+
+    std::unique_ptr<state> state_;
+};
+
+/// Starts nothing before the first `next()`. The stages before the last are looked after whether or not somebody is in
+/// `next()`; the last one is held up, as by any pipe, while nobody is. Its `idle_timeout` counts within `next()` alone.
+/// Throws usage_error if the last stdout is said to be something that cannot be read here.
+[[nodiscard]] inline pipeline_lines lines(const pipeline& what, std::string input = {}) {
+    return {what, std::move(input)};
+}
+
+} // namespace coproc

@@ -1,0 +1,278 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+//
+// running_pipeline: the stages of a pipeline from their start to their results.
+//
+//     all are started ── each is fed, drained, awaited by itself ──> all have ended ──> the results
+//        │                   └── one has passed a bound, or the time of all is over: the rest is stopped ──┘
+//        └── one cannot be: those that run are stopped, then it is told
+
+#include <algorithm>
+#include <csignal>
+#include <cstddef>
+#include <exception>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "../core/concat.hpp"
+#include "../core/error.hpp"
+#include "../coro/task.hpp"
+#include "../loop/sleep.hpp"
+#include "../loop/task_group.hpp"
+#include "../loop/with_timeout.hpp"
+#include "../platform/pipe.hpp"
+#include "../process/async_process.hpp"
+#include "../process/command.hpp"
+#include "../process/communicate.hpp"
+#include "../process/process_error.hpp"
+#include "../process/start.hpp"
+#include "../process/stdio.hpp"
+#include "pipeline.hpp"
+#include "pipeline_result.hpp"
+
+namespace coproc::detail {
+
+/// Stays where it is; used on the thread of its loop. Destroying it deals with what runs as each command's `on_destroy`
+/// says.
+class running_pipeline {
+public:
+    /// Throws usage_error where there is input and nobody to read it.
+    running_pipeline(const pipeline& what, std::string input)
+        : commands_(what.stages()), timeout_(what.timeout()), line_(what.to_string()), input_(std::move(input)) {
+        command& first = commands_.front();
+        const std::optional<stdio>& said = first.stdio_of(0);
+        if (said && !said->is_stream() && !input_.empty()) {
+            throw usage_error(concat({"there is input for ", line_, ", whose first stdin is no pipe"}));
+        }
+        if (!said && !first.on_terminal() && input_.empty()) first.in(stdio::null);
+    }
+    running_pipeline(const running_pipeline&) = delete;
+    running_pipeline& operator=(const running_pipeline&) = delete;
+
+    /// Throws usage_error if no line can come of it.
+    void require_readable() const {
+        const std::optional<stdio>& said = commands_.back().stdio_of(1);
+        if (!said || said->is_stream()) return;
+        throw usage_error(concat({"the last stdout of ", line_, " is no pipe, so there are no lines of it"}));
+    }
+
+    /// Completes when every program runs. Throws spawn_error when none does any more, and what else a start throws.
+    task<> start() {
+        stages_.clear();
+        std::exception_ptr failure; // nothing can be awaited in a handler
+        try {
+            std::vector<platform::pipe_ends> between = connect(); // open here until all have theirs
+            co_await start_all();
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        if (failure) {
+            stop_all();
+            co_await group_.join();
+            std::rethrow_exception(failure);
+        }
+        if (timeout_) clock_.start(watch(deadline_after(*timeout_)));
+    }
+
+    /// Feeds the first, and takes care of all but the last, whose stdout somebody reads.
+    void tend_all_but_last() {
+        for (std::size_t number = 0; number + 1 < stages_.size(); ++number) tend(number);
+        if (stages_.size() == 1 && stages_.front().process.has_in()) group_.start(feed_only());
+        const auto timeout = commands_.back().rules().timeout;
+        if (timeout != run_rules::duration::max()) clock_.start(watch_last(deadline_after(timeout)));
+    }
+    void tend_last() { tend(stages_.size() - 1); }
+    void tend_all() {
+        for (std::size_t number = 0; number < stages_.size(); ++number) tend(number);
+    }
+    /// Once all of them are tended. Throws what is not the end of a child: what a sink has thrown, stream_error.
+    task<pipeline_result> finish() {
+        co_await group_.join();
+        clock_.cancel();
+        for (stage& each : stages_) {
+            if (each.failure) std::rethrow_exception(std::exchange(each.failure, nullptr));
+        }
+        co_return take_result();
+    }
+
+    [[nodiscard]] stream_reader& last_out() const { return stages_.back().process.out(); }
+    /// Of the last one, before that is tended, within its `idle_timeout`.
+    task<std::optional<std::string_view>> read_line() {
+        const auto idle = commands_.back().rules().idle_timeout;
+        if (idle != run_rules::duration::max()) {
+            const auto line = co_await with_timeout(last_out().next_line(), idle);
+            if (line) co_return *line;
+            last_is_late(limit_in_words(idle, true));
+        }
+        co_return co_await last_out().next_line();
+    }
+
+private:
+    struct stage {
+        explicit stage(async_process p) noexcept : process(std::move(p)) {}
+
+        async_process process;
+        result ended{};
+        std::string past_bound{};     // which one, and how it ended
+        std::exception_ptr failure{}; // of something else
+        std::string late{};           // which time it has passed, where it was stopped for that from here
+        bool stopped = false;         // from here, and not by its own supervision
+    };
+
+    // ---- the start ----
+
+    std::vector<platform::pipe_ends> connect() {
+        std::vector<platform::pipe_ends> between;
+        between.reserve(commands_.size() - 1);
+        for (std::size_t number = 0; number + 1 < commands_.size(); ++number) {
+            const platform::pipe_ends& pipe = between.emplace_back(platform::make_pipe());
+            if (!pipe.read || !pipe.write) {
+                const std::error_code error = platform::last_error();
+                throw spawn_error(spawn_stage::pipe, commands_[number].program(),
+                                  concat({in_words(number), ": making the pipe to the next one failed"}), error);
+            }
+            commands_[number].out(stdio::fd(pipe.write.get()));
+            commands_[number + 1].in(stdio::fd(pipe.read.get()));
+        }
+        return between;
+    }
+
+    // All at once. Those that could be started are among the stages when this throws.
+    task<> start_all() {
+        std::vector<starting> under_way;
+        under_way.reserve(commands_.size());
+        stages_.reserve(commands_.size());
+        std::exception_ptr failure;
+        try {
+            for (const command& each : commands_) under_way.push_back(coproc::start(each));
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        for (std::size_t number = 0; number < under_way.size(); ++number) {
+            try {
+                async_process running = co_await std::move(under_way[number]);
+                stages_.emplace_back(std::move(running));
+            } catch (const spawn_error& e) {
+                if (!failure) failure = std::make_exception_ptr(of_stage(number, e));
+            } catch (...) {
+                if (!failure) failure = std::current_exception();
+            }
+        }
+        if (failure) std::rethrow_exception(failure);
+    }
+
+    [[nodiscard, gnu::cold]] spawn_error of_stage(std::size_t number, const spawn_error& e) const {
+        return spawn_error(e.stage(), e.subject(), concat({in_words(number), ": ", e.detail()}), e.code());
+    }
+    [[nodiscard, gnu::cold]] std::string in_words(std::size_t number) const {
+        return concat({"stage ", number + 1, " of ", in_quotes(line_)});
+    }
+
+    // ---- while they run ----
+
+    void tend(std::size_t number) { group_.start(tend_one(stages_[number], number == 0 ? std::move(input_) : "")); }
+
+    task<> tend_one(stage& s, std::string input) {
+        try {
+            task<result> to_its_end = s.process.communicate(std::move(input));
+            s.ended = co_await std::move(to_its_end);
+        } catch (const process_error& e) {
+            s.ended = e.result();
+            s.past_bound = e.detail();
+        } catch (...) {
+            s.failure = std::current_exception();
+        }
+        if (!s.past_bound.empty() || s.failure) stop_all(); // what it has not written cannot be made up for
+    }
+
+    task<> feed_only() {
+        stream_writer& in = stages_.front().process.in();
+        task<> all_of_it = feed(in, std::move(input_));
+        co_await std::move(all_of_it);
+        in.close();
+    }
+
+    task<> watch(platform::clock::time_point deadline) {
+        co_await sleep_until(deadline);
+        timed_out_ = true;
+        stop_all();
+    }
+
+    // The same for the last one alone, whose lines somebody reads: nobody else keeps its time.
+    task<> watch_last(platform::clock::time_point deadline) {
+        co_await sleep_until(deadline);
+        last_is_late(limit_in_words(commands_.back().rules().timeout, false));
+    }
+    void last_is_late(std::string in_words) {
+        stop_all();
+        if (stages_.back().stopped) stages_.back().late = std::move(in_words);
+    }
+
+    void stop_all() {
+        if (std::exchange(stopping_, true)) return;
+        for (stage& each : stages_) {
+            each.stopped = each.process.running();
+            if (each.stopped) group_.start(stop_one(each.process));
+        }
+    }
+    static task<> stop_one(async_process& p) { co_await p.stop(); }
+
+    // ---- when they have ended ----
+
+    [[nodiscard]] bool has_failed(std::size_t number) const {
+        const stage& s = stages_[number];
+        if (!s.past_bound.empty()) return true;
+        if (s.stopped) return timed_out_;
+        const bool had_its_reader_enough = number + 1 < stages_.size() && s.ended.status.signal() == SIGPIPE;
+        if (had_its_reader_enough && s.ended.accepted.is_usual()) return false;
+        return !s.ended.accepted.accepts(s.ended.status);
+    }
+
+    [[gnu::cold]] void tell(pipeline_result& r, std::size_t number) const {
+        const stage& s = stages_[number];
+        const std::string out_of_time = timed_out_ && s.stopped ? limit_in_words(*timeout_, false) : "";
+        r.failed.push_back(number);
+        if (!r.why.empty()) r.why.append("; ");
+        r.why.append(concat({"stage ", number + 1, ", ", in_quotes(s.ended.command_line), ", ",
+                             s.past_bound.empty() ? describe_end(s.ended, out_of_time) : s.past_bound}));
+    }
+
+    [[nodiscard]] pipeline_result take_result() {
+        pipeline_result r;
+        for (std::size_t number = 0; number < stages_.size(); ++number) {
+            stage& s = stages_[number];
+            if (s.stopped) {
+                s.ended.stopped = true;
+                s.ended.timed_out = s.ended.timed_out || timed_out_ || !s.late.empty();
+                s.ended.killed = s.ended.status.signal() == SIGKILL;
+                s.ended.survivors = s.process.survivors();
+            }
+            if (!s.late.empty()) s.past_bound = describe_end(s.ended, s.late);
+            if (has_failed(number)) tell(r, number);
+        }
+        r.stages.reserve(stages_.size());
+        for (stage& s : stages_) {
+            r.elapsed = std::max(r.elapsed, s.ended.elapsed);
+            r.timed_out = r.timed_out || s.ended.timed_out;
+            r.stages.push_back(std::move(s.ended));
+        }
+        r.command_line = line_;
+        return r;
+    }
+
+    std::vector<command> commands_;
+    std::optional<platform::clock::duration> timeout_;
+    std::string line_;
+    std::string input_;
+    std::vector<stage> stages_; // those that were started
+    bool stopping_ = false;
+    bool timed_out_ = false;
+    task_group group_; // everything that has to end before this has
+    task_group clock_;
+};
+
+} // namespace coproc::detail

@@ -143,6 +143,18 @@ TEST_CASE("embed_qt awaits a child while Qt ticks", "[examples][process][native_
     if (is_built("embed_qt")) matches(output_of("embed_qt"), as_a_guest);
 }
 
+TEST_CASE("pipeline tells of every stage", "[examples][process]") {
+    matches(output_of("pipeline"), " *3 kinds of fruit\none\ntwo\n"
+                                   "yes \\| head -n 1\n"
+                                   "  yes: killed by SIGPIPE\n"
+                                   "  head -n 1: exited with code 0\n"
+                                   "ls /no/such/directory \\| cat\n"
+                                   "  ls /no/such/directory: exited with code [12]\n"
+                                   "  cat: exited with code 0\n"
+                                   "failed: stage 1\n"
+                                   "out of time: sleep 60 \\| cat\n");
+}
+
 TEST_CASE("every example is under 60 lines and is run here", "[examples]") {
     std::set<std::string> found;
     const std::filesystem::path root(COPROC_SOURCE_DIR);

@@ -169,11 +169,15 @@ TEST_CASE("the first stage reads and the last one writes what its command says",
     CHECK(counted(stage("lines", "1") | stage("cat").out(stdio::null)).empty());
 }
 
-TEST_CASE("input for a stage that takes none is refused before anything starts", "[pipeline]") {
+TEST_CASE("input for a first stage that takes none is refused before anything starts", "[pipeline]") {
     const nothing_leaks check;
-    const pipeline p = command("no such program").in(stdio::null) | command("b");
-    CHECK_THROWS_AS(execute(p, "input"), usage_error);
-    CHECK_THROWS_AS(lines(p, "input"), usage_error);
+    const pipeline p = command("/no/such/program").in(stdio::null) | command("b");
+    CHECK_THROWS_AS(run(execute(p, "input")), usage_error);
+    const pipeline_attempt r = attempt_of(p, "input");
+    CHECK(!r);
+    CHECK(!r.not_started);
+    CHECK_THROWS_AS(r.check(), usage_error);
+    contains(r.why(), "whose stdin the command has from elsewhere");
 }
 
 TEST_CASE("the first stage need not read its input", "[pipeline][process]") {
@@ -217,7 +221,7 @@ TEST_CASE("a last stage that has had enough ends the others and that is a succes
     const nothing_leaks check;
     const pipeline_attempt r = attempt_of(stage("endless") | stage("cat") | stage("sip", "3").ok_codes(3));
     CHECK(r);
-    CHECK(r.why.empty());
+    CHECK(r.why().empty());
     CHECK(r.out() == "y\ny");
     REQUIRE(r.stages.size() == 3);
     CHECK(r.stages[0].status.signal() == SIGPIPE); // each is told as it was
@@ -235,6 +239,7 @@ TEST_CASE("a last stage that dies by SIGPIPE has failed", "[pipeline][process]")
     const nothing_leaks check;
     const pipeline_attempt r = attempt_of(stage("cat") | stage("kill_self", std::to_string(SIGPIPE)));
     CHECK(r.failed == stage_numbers{1});
+    contains(r.why(), "stage 2, ");
 }
 
 TEST_CASE("a middle stage that dies lets both sides end", "[pipeline][process]") {
@@ -306,7 +311,10 @@ TEST_CASE("a program that is missing is told with its place and the others are g
         const pipeline_attempt r = attempt_of(p);
         CHECK(!r);
         REQUIRE(r.not_started);
-        CHECK(std::string(r.not_started->what()) == e->what());
+        CHECK(r.why() == e->what());
+        CHECK(r.stages.size() == 3);
+        CHECK(r.out().empty());
+        CHECK(r.command_line == p.to_string());
     }
 }
 
@@ -442,6 +450,27 @@ TEST_CASE("stages that flood stderr do not hold up the lines", "[pipeline][proce
     CHECK(all_lines(loud | loud) == std::vector<std::string>{"abc"});
 }
 
+TEST_CASE("of the stderr of what may run for ever little is kept", "[pipeline][process]") {
+    const nothing_leaks check;
+    std::optional<pipeline_error> error;
+    const auto run = [&]() -> task<> {
+        pipeline_lines words = lines(stage("flood", "2:1000000").ok_codes(9) | stage("flood", "2:1000000").ok_codes(9));
+        try {
+            co_await words.next();
+        } catch (const pipeline_error& e) {
+            error = e;
+        }
+    };
+    run_in_time(run());
+    REQUIRE(error);
+    CHECK(error->whole().failed == stage_numbers{0, 1});
+    for (const result& r : error->whole().stages) {
+        CHECK(r.err.size() == 65536);
+        CHECK(r.err_bytes == 1000000);
+        CHECK(r.err_truncated);
+    }
+}
+
 TEST_CASE("lines of a pipeline that are left early leave nobody", "[pipeline][process]") {
     const nothing_leaks check;
     const auto run = []() -> task<> {
@@ -492,7 +521,7 @@ TEST_CASE("lines of what cannot be started throw at the first one", "[pipeline][
         CHECK(!after);
     };
     run_in_time(run());
-    CHECK_THROWS_AS(lines(command("a") | command("b").out(stdio::null)), usage_error);
+    CHECK_THROWS_AS(all_lines(stage("cat") | stage("cat").out(stdio::null)), usage_error);
 }
 
 TEST_CASE("a wait for a line of a pipeline that is cancelled loses none", "[pipeline][process]") {

@@ -4,7 +4,9 @@
 // pipeline_result: all that is to be known of a pipeline that has ended, and the error that tells of one that failed.
 
 #include <cstddef>
+#include <exception>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <utility>
@@ -25,7 +27,7 @@ struct pipeline_result {
     /// - one before the last that was ended by SIGPIPE, if its command says nothing of what counts: who reads from it
     ///   had enough, as in `yes | head -1`. `ok_codes(0)` makes that a failure, too.
     std::vector<std::size_t> failed;
-    std::string why;                     ///< of each of those, in words; empty if there is none
+    std::string complaint;               ///< of each of those, in words; empty if there is none
     std::string command_line;            ///< as a shell would read it
     platform::clock::duration elapsed{}; ///< of the stage that took longest
     bool timed_out = false;              ///< all of it, or one of its stages
@@ -59,7 +61,7 @@ public:
 private:
     explicit pipeline_error(std::shared_ptr<const pipeline_result> all)
         : process_error(std::shared_ptr<const coproc::result>(all, &all->stages[stage_of(*all)]), all->command_line,
-                        all->why, code_of(*all)),
+                        all->complaint, code_of(*all)),
           all_(std::move(all)) {}
 
     static std::size_t stage_of(const pipeline_result& all) noexcept {
@@ -86,11 +88,34 @@ inline pipeline_result pipeline_result::check() && {
     return std::move(*this);
 }
 
-/// What `try_execute` yields. True if all stages were started and none has failed.
+/// What came of a pipeline that was only tried.
 struct pipeline_attempt : pipeline_result {
-    std::optional<spawn_error> not_started; ///< of the stage that could not be; then there is no result of any
+    std::optional<spawn_error>
+        not_started; ///< why not all programs have run, if that is so; the results are blank then
+    /// What else `execute` would have thrown but for its stages: stream_error, usage_error, what a sink has thrown.
+    std::exception_ptr failure;
 
-    [[nodiscard]] explicit operator bool() const noexcept { return !not_started && success(); }
+    /// All stages were started and none has failed.
+    [[nodiscard]] explicit operator bool() const noexcept { return !not_started && failure == nullptr && success(); }
+    /// Throws what `execute` would have thrown.
+    void check() const {
+        if (not_started) throw spawn_error(*not_started);
+        if (failure != nullptr) std::rethrow_exception(failure);
+        pipeline_result::check();
+    }
+    /// In words; empty if all is well.
+    [[nodiscard]] std::string why() const {
+        try {
+            check();
+        } catch (const std::bad_alloc&) {
+            throw;
+        } catch (const std::exception& e) {
+            return e.what();
+        } catch (...) {
+            return "failed by an exception that is none of std::exception";
+        }
+        return {};
+    }
 };
 
 } // namespace coproc

@@ -8,7 +8,9 @@
 //     while (auto line = co_await words.next()) use(*line);
 
 #include <coroutine>
+#include <exception>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,6 +19,7 @@
 #include "../core/error.hpp"
 #include "../coro/task.hpp"
 #include "../io/stream_reader.hpp"
+#include "execute.hpp"
 #include "pipeline.hpp"
 #include "pipeline_result.hpp"
 #include "running_pipeline.hpp"
@@ -43,11 +46,16 @@ inline task<pipeline_result> execute_pipeline(running_pipeline_owner p) {
 
 inline task<pipeline_attempt> try_pipeline(running_pipeline_owner p) {
     pipeline_attempt a;
+    static_cast<pipeline_result&>(a) = p->blank_result();
     task<pipeline_result> all = run_to_its_end(std::move(p));
     try {
         static_cast<pipeline_result&>(a) = co_await std::move(all);
+    } catch (const std::bad_alloc&) {
+        throw;
     } catch (const spawn_error& e) {
-        a.not_started.emplace(e);
+        a.not_started = e;
+    } catch (...) {
+        a.failure = std::current_exception();
     }
     co_return a;
 }
@@ -56,7 +64,7 @@ inline task<std::string> output_of_pipeline(running_pipeline_owner p) {
     task<pipeline_result> all = execute_pipeline(std::move(p));
     pipeline_result r = co_await std::move(all);
     std::string text = std::move(r.stages.back().out);
-    while (text.ends_with('\n')) text.pop_back();
+    strip_newlines(text);
     co_return text;
 }
 
@@ -70,12 +78,14 @@ inline task<std::string> output_of_pipeline(running_pipeline_owner p) {
 /// its command is stopped, and so are then all others; a stage that ends badly is not the end of the others: who reads
 /// from it finds the end of its input. If a stage cannot be started, the others are stopped and reaped, and the
 /// spawn_error says which one it was. Cancelled, it deals with every stage as its command's `on_destroy` says: by
-/// default SIGKILL.
+/// default SIGKILL. Lazy: nothing runs before it is awaited.
+///
+/// Input for a first stage whose stdin comes from elsewhere is a usage_error.
 [[nodiscard]] inline task<pipeline_result> execute(const pipeline& what, std::string input = {}) {
     return detail::execute_pipeline(std::make_unique<detail::running_pipeline>(what, std::move(input)));
 }
 
-/// The same with every failure in its value, also that of a start.
+/// The same, but whatever comes of it is a value; only std::bad_alloc is thrown.
 [[nodiscard]] inline task<pipeline_attempt> try_execute(const pipeline& what, std::string input = {}) {
     return detail::try_pipeline(std::make_unique<detail::running_pipeline>(what, std::move(input)));
 }
@@ -89,7 +99,7 @@ inline task<std::string> output_of_pipeline(running_pipeline_owner p) {
 /// deals with those that run as their commands' `on_destroy` says: by default SIGKILL.
 class pipeline_lines {
     struct state {
-        state(const pipeline& what, std::string input) : all(what, std::move(input)) { all.require_readable(); }
+        state(const pipeline& what, std::string input) : all(what, std::move(input)) { all.keep_little_of_stderr(); }
 
         detail::running_pipeline all;
         bool reading = false; // the programs run, and there may be a line
@@ -149,6 +159,7 @@ private:
     }
     static task<line_view> find_line(state& s) {
         if (!s.reading && !s.ending) {
+            s.all.require_readable();
             co_await s.all.start();
             s.all.tend_all_but_last();
             s.reading = true;
@@ -173,7 +184,8 @@ private:
 
 /// Starts nothing before the first `next()`. The stages before the last are looked after whether or not somebody is in
 /// `next()`; the last one is held up, as by any pipe, while nobody is. Its `idle_timeout` counts within `next()` alone.
-/// Throws usage_error if the last stdout is said to be something that cannot be read here.
+/// Of each stderr the first 16 KiB and the last 48 KiB are kept where its command says nothing else.
+/// A last stdout that cannot be read here is a usage_error.
 [[nodiscard]] inline pipeline_lines lines(const pipeline& what, std::string input = {}) {
     return {what, std::move(input)};
 }

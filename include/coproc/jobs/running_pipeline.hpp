@@ -21,6 +21,7 @@
 #include "../core/concat.hpp"
 #include "../core/error.hpp"
 #include "../coro/task.hpp"
+#include "../io/capture.hpp"
 #include "../loop/sleep.hpp"
 #include "../loop/task_group.hpp"
 #include "../loop/with_timeout.hpp"
@@ -31,6 +32,7 @@
 #include "../process/process_error.hpp"
 #include "../process/start.hpp"
 #include "../process/stdio.hpp"
+#include "execute.hpp"
 #include "pipeline.hpp"
 #include "pipeline_result.hpp"
 
@@ -40,19 +42,22 @@ namespace coproc::detail {
 /// says.
 class running_pipeline {
 public:
-    /// Throws usage_error where there is input and nobody to read it.
     running_pipeline(const pipeline& what, std::string input)
-        : commands_(what.stages()), timeout_(what.timeout()), line_(what.to_string()), input_(std::move(input)) {
-        command& first = commands_.front();
-        const std::optional<stdio>& said = first.stdio_of(0);
-        if (said && !said->is_stream() && !input_.empty()) {
-            throw usage_error(concat({"there is input for ", line_, ", whose first stdin is no pipe"}));
-        }
-        if (!said && !first.on_terminal() && input_.empty()) first.in(stdio::null);
-    }
+        : commands_(what.stages()), timeout_(what.timeout()), line_(what.to_string()), input_(std::move(input)) {}
     running_pipeline(const running_pipeline&) = delete;
     running_pipeline& operator=(const running_pipeline&) = delete;
 
+    /// Of stages of which nothing is known.
+    [[nodiscard]] pipeline_result blank_result() const {
+        pipeline_result r;
+        r.command_line = line_;
+        for (const command& each : commands_) {
+            result& blank = r.stages.emplace_back();
+            blank.command_line = each.to_string();
+            blank.accepted = each.rules().accepted;
+        }
+        return r;
+    }
     /// Throws usage_error if no line can come of it.
     void require_readable() const {
         const std::optional<stdio>& said = commands_.back().stdio_of(1);
@@ -60,8 +65,18 @@ public:
         throw usage_error(concat({"the last stdout of ", line_, " is no pipe, so there are no lines of it"}));
     }
 
+    /// As much of each stderr as one may want to see of programs that may run for ever.
+    void keep_little_of_stderr() {
+        for (command& each : commands_) {
+            const capture& err = each.rules().err;
+            if (!err.is_limit() || err.head_bytes() != capture::default_limit) continue;
+            each.capture_err(capture::head_tail(std::size_t{16} << 10, std::size_t{48} << 10));
+        }
+    }
+
     /// Completes when every program runs. Throws spawn_error when none does any more, and what else a start throws.
     task<> start() {
+        decide_stdin(commands_.front(), input_);
         stages_.clear();
         std::exception_ptr failure; // nothing can be awaited in a handler
         try {
@@ -82,6 +97,8 @@ public:
     void tend_all_but_last() {
         for (std::size_t number = 0; number + 1 < stages_.size(); ++number) tend(number);
         if (stages_.size() == 1 && stages_.front().process.has_in()) group_.start(feed_only());
+        async_process& last = stages_.back().process;
+        if (last.has_err()) last.err().keep(commands_.back().rules().err);
         const auto timeout = commands_.back().rules().timeout;
         if (timeout != run_rules::duration::max()) clock_.start(watch_last(deadline_after(timeout)));
     }
@@ -186,7 +203,7 @@ private:
         } catch (...) {
             s.failure = std::current_exception();
         }
-        if (!s.past_bound.empty() || s.failure) stop_all(); // what it has not written cannot be made up for
+        if (!s.past_bound.empty() || s.failure) stop_all(); // the others would only wait for it, or for nothing
     }
 
     task<> feed_only() {
@@ -236,9 +253,9 @@ private:
         const stage& s = stages_[number];
         const std::string out_of_time = timed_out_ && s.stopped ? limit_in_words(*timeout_, false) : "";
         r.failed.push_back(number);
-        if (!r.why.empty()) r.why.append("; ");
-        r.why.append(concat({"stage ", number + 1, ", ", in_quotes(s.ended.command_line), ", ",
-                             s.past_bound.empty() ? describe_end(s.ended, out_of_time) : s.past_bound}));
+        if (!r.complaint.empty()) r.complaint.append("; ");
+        r.complaint.append(concat({"stage ", number + 1, ", ", in_quotes(s.ended.command_line), ", ",
+                                   s.past_bound.empty() ? describe_end(s.ended, out_of_time) : s.past_bound}));
     }
 
     [[nodiscard]] pipeline_result take_result() {
@@ -251,6 +268,8 @@ private:
                 s.ended.killed = s.ended.status.signal() == SIGKILL;
                 s.ended.survivors = s.process.survivors();
             }
+            // Of the one whose lines were read some may have been dropped before it was tended.
+            if (s.process.has_err() && s.ended.err_bytes > s.ended.err.size()) s.ended.err_truncated = true;
             if (!s.late.empty()) s.past_bound = describe_end(s.ended, s.late);
             if (has_failed(number)) tell(r, number);
         }

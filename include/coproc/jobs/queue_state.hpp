@@ -298,6 +298,8 @@ private:
 
     void end(job_node& first, job_state how, std::string_view why) noexcept {
         conclude(first, how, why);
+        const bool is_failure = how == job_state::failed || how == job_state::not_started;
+        if (is_failure && on_failure_ == coproc::failure::stop && !first_failed_) first_failed_ = first.self;
         intrusive_list<job_node> open;
         open.push_back(first);
         while (!open.empty()) {
@@ -351,6 +353,8 @@ private:
     void end_those(job_state that_are, job_state how, std::string_view why) noexcept {
         if (that_are == job_state::waiting) {
             order_.for_each([](job_node::place& at) { at.job->dependents.clear(); });
+            for (job_node* const j : ready_) j->in_ready = false;
+            ready_.clear();
         }
         order_.for_each([&](job_node::place& at) {
             if (at.job->state == that_are) end(*at.job, how, why);
@@ -397,6 +401,7 @@ private:
 
     void on_event(platform::readiness) noexcept override {
         const std::shared_ptr<queue_state> me = shared_from_this(); // whoever is called may destroy the queue
+        if (first_failed_ && !stopping_) stop_after(*first_failed_);
         sort_fresh();
         start_ready();
         tell_all();
@@ -484,8 +489,6 @@ private:
             finished_.push_back(j);
             ++done_;
             if (!j.outcome) ++failed_;
-            const bool is_failure = j.state == job_state::failed || j.state == job_state::not_started;
-            if (is_failure && on_failure_ == coproc::failure::stop && !stopping_) stop_after(j);
             tell_ending(j, false);
         }
     }
@@ -541,6 +544,7 @@ private:
     void end_round() noexcept {
         if (!std::exchange(round_told_, true)) {
             stopping_ = false;
+            first_failed_ = nullptr;
             tell(nullptr, true);
         }
         active_ = !is_over(); // more may have been queued by that
@@ -565,6 +569,7 @@ private:
     const std::size_t most_;
     coproc::failure on_failure_ = coproc::failure::go_on;
     std::shared_ptr<progress_function> progress_;
+    std::shared_ptr<job_node> first_failed_; // after which the rest is to be stopped
     job_slots* slots_ = nullptr;
 
     event_loop* loop_ = nullptr;

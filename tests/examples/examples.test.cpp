@@ -10,6 +10,7 @@
 #include <string>
 
 #include "support/catch.hpp"
+#include "support/gnu_make.hpp"
 #include "support/resources.hpp"
 
 using namespace coproc;
@@ -153,6 +154,11 @@ TEST_CASE("pipeline tells of every stage", "[examples][process]") {
                                    "  cat: exited with code 0\n"
                                    "failed: stage 1\n"
                                    "out of time: sleep 60 \\| cat\n");
+}
+
+TEST_CASE("make_guest is nobody's guest where there is no make", "[examples][process]") {
+    const variable none("MAKEFLAGS", nullptr);
+    CHECK(output_of("make_guest") == "nothing to do\n");
 }
 
 TEST_CASE("every example is under 60 lines and is run here", "[examples]") {

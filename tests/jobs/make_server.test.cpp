@@ -18,6 +18,7 @@
 
 #include "support/catch.hpp"
 #include "support/children.hpp"
+#include "support/gnu_make.hpp"
 #include "support/resources.hpp"
 #include "support/run_in_time.hpp"
 #include "support/temporary_directory.hpp"
@@ -26,33 +27,6 @@ using namespace coproc;
 using namespace std::chrono_literals;
 
 namespace {
-
-// Until the end of its scope an environment variable is this, or is not there.
-class variable {
-public:
-    variable(const char* name, const char* value) : name_(name) {
-        if (const char* const before = ::getenv(name)) before_ = before;
-        set(value);
-    }
-    variable(const variable&) = delete;
-    variable& operator=(const variable&) = delete;
-    ~variable() { set(before_ ? before_->c_str() : nullptr); }
-
-private:
-    void set(const char* value) {
-        if (value != nullptr) ::setenv(name_, value, 1);
-        else ::unsetenv(name_);
-    }
-    const char* name_;
-    std::optional<std::string> before_;
-};
-
-task<result> talk_with(const command& c) {
-    async_process process(c);
-    co_return co_await process.communicate();
-}
-
-result run_through(command c) { return run_in_time(talk_with(c.in(stdio::null))); }
 
 std::vector<job_slot> all_of(job_slots& slots) {
     std::vector<job_slot> all;
@@ -64,26 +38,6 @@ std::string flags_given_by(const make_server& server) {
     const std::string all = run_through(server.lend(command(child("print_env")))).out;
     const std::size_t at = all.find("MAKEFLAGS=") + 10;
     return all.substr(at, all.find('\0', at) - at);
-}
-
-// The path of a GNU make, or empty; where there is none, a test says so and passes.
-std::string gnu_make() {
-    for (const char* name : {"gmake", "make"}) {
-        try {
-            if (run_through(command(name, "--version")).out.compare(0, 8, "GNU Make") == 0) return name;
-        } catch (const spawn_error&) { // not installed
-        }
-    }
-    WARN("skipped: there is no GNU make here");
-    return {};
-}
-
-// The most jobs that were at work at once, by what children/job_log.cpp has written.
-int most_at_once(const std::string& log) {
-    int running = 0;
-    int most = 0;
-    for (const char c : log) most = std::max(most, running += c == '+' ? 1 : -1);
-    return running == 0 ? most : -1;
 }
 
 } // namespace
@@ -184,13 +138,14 @@ TEST_CASE("a child that takes what a server has makes us wait until it gives it 
 
 TEST_CASE("a make that is our child runs as many jobs at once as its server has", "[make][process]") {
     const nothing_leaks check;
-    const std::string make = gnu_make();
-    if (make.empty()) return;
+    const variable none("MAKEFLAGS", nullptr);
+    const gnu_make make;
+    if (!make) return;
     const temporary_directory directory;
     directory.file("Makefile", "all: j1 j2 j3 j4 j5 j6 j7 j8\nj%:\n\t@$(JOB) $(LOG) 3\n");
     make_server server(3);
     const result r = run_through(server.lend(
-        command(make, "--no-print-directory", "JOB=" + child("job_log"), "LOG=" + (directory / "log"), "all")
+        command(make.program, "--no-print-directory", "JOB=" + child("job_log"), "LOG=" + (directory / "log"), "all")
             .cwd(directory.path().string())));
     INFO(r.err);
     CHECK(r.status.success());
@@ -203,8 +158,9 @@ TEST_CASE("a make that is our child runs as many jobs at once as its server has"
 
 TEST_CASE("two makes and jobs of our own share one server", "[make][process]") {
     const nothing_leaks check;
-    const std::string make = gnu_make();
-    if (make.empty()) return;
+    const variable none("MAKEFLAGS", nullptr);
+    const gnu_make make;
+    if (!make) return;
     const temporary_directory directory;
     directory.file("Makefile", "all: j1 j2 j3 j4\nj%:\n\t@$(JOB) $(LOG) 4\n");
     make_server server(4);
@@ -213,8 +169,8 @@ TEST_CASE("two makes and jobs of our own share one server", "[make][process]") {
         async_process process(s.lend(c.in(stdio::null)));
         co_return co_await process.communicate();
     };
-    const command sub =
-        command(make, "JOB=" + child("job_log"), "LOG=" + (directory / "log"), "all").cwd(directory.path().string());
+    const command sub = command(make.program, "JOB=" + child("job_log"), "LOG=" + (directory / "log"), "all")
+                            .cwd(directory.path().string());
     const command own(child("job_log"), directory / "log", "4");
     const auto results =
         run_in_time([](auto& each, make_server& s, const command& m, const command& o) -> task<std::vector<result>> {

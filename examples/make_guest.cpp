@@ -20,7 +20,7 @@ task<int> app(std::vector<std::string> lines) {
     if (!slots.problem().empty()) std::cerr << "make_guest: " << slots.problem() << '\n';
 
     command_queue queue(slots.limited() ? lines.size() : 4); // make knows better than we do
-    queue.slots(slots);
+    queue.slots_from(slots);
     for (const std::string& line : lines) {
         // Lent the slots, too: the command may be a make, or a guest of make as we are.
         queue.queue(slots.lend(slots.dry_run() ? command("echo", line) : command::parse(line)));

@@ -457,7 +457,7 @@ TEST_CASE("a queue takes a slot for each job and gives every one back", "[proces
     std::size_t most = 0;
     {
         command_queue q(8);
-        q.slots(slots).on_progress([&](const queue_progress& now) { most = std::max(most, now.running); });
+        q.slots_from(slots).on_progress([&](const queue_progress& now) { most = std::max(most, now.running); });
         const job bad = q.queue(command("/no/such/program")).retries(1);
         q.queue(queues::ends_with(0)).after(bad);
         for (int i = 0; i < 20; ++i) q.queue(queues::ends_with(i % 2));
@@ -472,7 +472,7 @@ TEST_CASE("a queue waits for a slot until there is one", "[process]") {
     const nothing_leaks check;
     few_slots slots(1);
     command_queue q(2);
-    q.slots(slots);
+    q.slots_from(slots);
     const job first = q.queue(queues::ends_with(0));
     slots.take_all();
     const auto later = [&]() -> task<> {
@@ -492,7 +492,7 @@ TEST_CASE("a queue that is cancelled gives back its slots and waits for none", "
         few_slots slots(2);
         const auto talk = [&]() -> task<> {
             command_queue q(8);
-            q.slots(slots);
+            q.slots_from(slots);
             for (int i = 0; i < 3; ++i) q.queue(queues::stays());
             q.queue(queues::ends_with(0));
             const auto some_turns = [&]() -> task<> {

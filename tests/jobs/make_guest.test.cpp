@@ -42,7 +42,7 @@ TEST_CASE("a queue keeps within the slots that it is given", "[make][process]") 
     make_server server(3);
     {
         command_queue q(8);
-        q.slots(server);
+        q.slots_from(server);
         for (int i = 0; i < 12; ++i) q.queue(command(child("job_log"), log, "3"));
         const auto all = run_in_time(q.execute_all());
         CHECK(all.size() == 12);
@@ -57,7 +57,7 @@ TEST_CASE("a queue gives its slots back when it is cancelled and when its jobs f
     make_server server(3);
     {
         command_queue q(8);
-        q.slots(server);
+        q.slots_from(server);
         for (int i = 0; i < 6; ++i) q.queue(command(child("wait_for_signal")));
         CHECK_FALSE(run(with_timeout(q.execute_all(), 50ms)));
     }
@@ -65,7 +65,7 @@ TEST_CASE("a queue gives its slots back when it is cancelled and when its jobs f
     CHECK(server.restore() == 0);
     {
         command_queue q(8);
-        q.slots(server);
+        q.slots_from(server);
         for (int i = 0; i < 6; ++i) q.queue(command(child("exit_with"), "3"));
         q.queue(command("/no such program"));
         for (const job_result& r : run_in_time(q.execute_all())) CHECK_FALSE(r);
@@ -82,8 +82,8 @@ TEST_CASE("two queues share the slots that they are given", "[make][process]") {
     run_in_time([](make_server& s, const std::string& file) -> task<> {
         command_queue one(8);
         command_queue other(8);
-        one.slots(s);
-        other.slots(s);
+        one.slots_from(s);
+        other.slots_from(s);
         for (int i = 0; i < 6; ++i) {
             one.queue(command(child("job_log"), file, "3"));
             other.queue(command(child("job_log"), file, "3"));

@@ -40,12 +40,13 @@ namespace coproc {
 class command_queue {
 public:
     /// As many at once as this process may use processors.
+    template <class = void> // as all that leads to a coroutine: see queue_state.hpp
     command_queue() : command_queue(platform::usable_processors()) {}
-    /// At most `slots` at once; with 1 it is a sequence. Throws std::invalid_argument for less than 1.
+    /// At most so many at once; with 1 it is a sequence. Throws std::invalid_argument for less than 1.
     template <std::integral Slots>
-    explicit command_queue(Slots slots) {
-        if (slots < Slots{1}) throw std::invalid_argument("a command_queue has at least one slot");
-        state_ = std::make_shared<detail::queue_state>(static_cast<std::size_t>(slots));
+    explicit command_queue(Slots at_once) {
+        if (at_once < Slots{1}) throw std::invalid_argument("a command_queue has at least one slot");
+        state_ = std::make_shared<detail::queue_state>(static_cast<std::size_t>(at_once));
     }
     command_queue(command_queue&&) noexcept = default;
     command_queue& operator=(command_queue&& other) noexcept {
@@ -80,20 +81,26 @@ public:
 
     /// Besides its own bound: each job takes a slot of these before it begins, and gives it back when it is over,
     /// however that comes about. They must outlive the queue. If they fail, what waits is skipped.
-    command_queue& slots(job_slots& from) {
-        state().slots(&from);
+    command_queue& slots_from(job_slots& from) {
+        state().slots_from(&from);
         return *this;
     }
 
     /// Runs them all; yields the results, in the order they were queued, of all jobs that `next` has not handed out.
     /// Completes when all is over, also what was queued meanwhile. Does not throw for jobs that fail: `check(results)`
     /// does. Destroying it, while it waits, is `cancel()`.
-    [[nodiscard]] task<job_results> execute_all() { return detail::execute_all(shared_state()); }
+    template <class = void>
+    [[nodiscard]] task<job_results> execute_all() {
+        return detail::execute_all(shared_state());
+    }
 
     /// Yields the result of a job that is over, each once, in the order in which they have ended; nullopt when there is
     /// none and nothing is left to be run. More may be queued, and asked for, after that. Destroying it, while it
     /// waits, loses and stops nothing. Any number of coroutines may wait.
-    [[nodiscard]] task<std::optional<job_result>> next() { return detail::next_result(shared_state()); }
+    template <class = void>
+    [[nodiscard]] task<std::optional<job_result>> next() {
+        return detail::next_result(shared_state());
+    }
 
     /// Sends the rest home: what waits is skipped; children that run are stopped as by `async_process::stop`, with the
     /// grace of their commands, and their results kept. Returns at once; the queue is over when they are, and what is

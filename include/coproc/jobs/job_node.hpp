@@ -24,7 +24,9 @@
 
 namespace coproc::detail {
 
-class queue_state;
+template <class>
+class basic_queue_state;
+using queue_state = basic_queue_state<void>;
 
 struct job_node;
 

@@ -5,7 +5,7 @@
 //
 //     make_slots slots;                                  // as MAKEFLAGS says
 //     if (!slots.problem().empty()) std::cerr << "warning: " << slots.problem() << '\n';
-//     job_slot mine = co_await slots.take();             // or a command_queue's `q.slots(slots)`
+//     job_slot mine = co_await slots.take();             // or a command_queue's `q.slots_from(slots)`
 
 #include <fcntl.h>
 #include <sys/stat.h>

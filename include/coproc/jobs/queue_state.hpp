@@ -67,12 +67,15 @@ template <class F>
     return std::make_shared<holder>(std::move(f));
 }
 
-class queue_state final : public std::enable_shared_from_this<queue_state>, event_target, loop_resident {
+/// A template only so that nothing of it is compiled where it is not used: GCC makes code of every coroutine that is no
+/// template, called or not. Whoever makes one, or awaits it, must be a template, too.
+template <class>
+class basic_queue_state final : public std::enable_shared_from_this<queue_state>, event_target, loop_resident {
 public:
-    explicit queue_state(std::size_t most) noexcept : most_(most) {}
-    queue_state(const queue_state&) = delete;
-    queue_state& operator=(const queue_state&) = delete;
-    ~queue_state() {
+    explicit basic_queue_state(std::size_t most) noexcept : most_(most) {}
+    basic_queue_state(const basic_queue_state&) = delete;
+    basic_queue_state& operator=(const basic_queue_state&) = delete;
+    ~basic_queue_state() {
         while (!order_.empty()) static_cast<void>(hand_out(*order_.front().job));
     }
 
@@ -82,7 +85,7 @@ public:
         if (!c.stdio_of(0) && !c.on_terminal()) c.in(stdio::null);
         auto node = std::make_shared<job_node>(std::move(c));
         if (ready_.capacity() <= unfinished_) ready_.reserve(2 * unfinished_ + 16); // so that it cannot fail later
-        node->queue = weak_from_this();
+        node->queue = this->weak_from_this();
         node->number = next_number_++;
         node->self = node;
         order_.push_back(node->in_order);
@@ -109,7 +112,7 @@ public:
 
     void on_failure(coproc::failure what) noexcept { on_failure_ = what; }
     void on_progress(std::shared_ptr<progress_function> f) noexcept { progress_ = std::move(f); }
-    void slots(job_slots* from) noexcept { slots_ = from; }
+    void slots_from(job_slots* from) noexcept { slots_ = from; }
 
     // ---- its life ----
 
@@ -400,7 +403,7 @@ private:
     }
 
     void on_event(platform::readiness) noexcept override {
-        const std::shared_ptr<queue_state> me = shared_from_this(); // whoever is called may destroy the queue
+        const std::shared_ptr<queue_state> me = this->shared_from_this(); // whoever is called may destroy the queue
         if (first_failed_ && !stopping_) stop_after(*first_failed_);
         sort_fresh();
         start_ready();
@@ -603,7 +606,8 @@ private:
 };
 
 /// Destroyed while it waits, it cancels.
-inline task<job_results> execute_all(std::shared_ptr<queue_state> q) {
+template <class Queue>
+task<job_results> execute_all(std::shared_ptr<Queue> q) {
     q->begin();
     scope_exit given_up([&q] { q->cancel("execute_all was cancelled"); });
     for (;;) {
@@ -615,7 +619,8 @@ inline task<job_results> execute_all(std::shared_ptr<queue_state> q) {
     co_return q->take_all();
 }
 
-inline task<std::optional<job_result>> next_result(std::shared_ptr<queue_state> q) {
+template <class Queue>
+task<std::optional<job_result>> next_result(std::shared_ptr<Queue> q) {
     q->begin();
     for (;;) {
         q->throw_failure();

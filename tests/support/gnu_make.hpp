@@ -63,10 +63,17 @@ struct gnu_make {
     }
     explicit operator bool() const { return !program.empty(); }
 
-    /// The options for each way in which it can serve.
+    /// The options for each way in which it can serve guests here: what a blocking pipe is to other systems than Linux
+    /// is told in make_slots.hpp.
     [[nodiscard]] std::vector<std::vector<std::string>> styles() const {
-        if (!has_fifo) return {{}};
-        return {{"--jobserver-style=pipe"}, {"--jobserver-style=fifo"}};
+        std::vector<std::vector<std::string>> all;
+        if (has_fifo) all.push_back({"--jobserver-style=fifo"});
+#if defined(__linux__)
+        all.push_back(has_fifo ? std::vector<std::string>{"--jobserver-style=pipe"} : std::vector<std::string>{});
+#else
+        if (!has_fifo) WARN("skipped: this make can share its slots on Linux only");
+#endif
+        return all;
     }
     /// One that nobody serves yet, and that speaks English.
     [[nodiscard]] coproc::command top() const {

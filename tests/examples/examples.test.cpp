@@ -161,6 +161,16 @@ TEST_CASE("make_guest is nobody's guest where there is no make", "[examples][pro
     CHECK(output_of("make_guest") == "nothing to do\n");
 }
 
+TEST_CASE("json reads values and streams them and says what is wrong", "[examples][process]") {
+    CHECK(output_of("json") == "sda: 18446744073709551615 bytes, 2 parts\n"
+                               "sdb: 4096 bytes, 0 parts\n"
+                               "{\"name\":\"sda\",\"size\":18446744073709551615,\"parts\":[\"/\",\"/home\",\"/srv\"]}\n"
+                               "0.25\n"
+                               "1000\n"
+                               "line 4, load: it is \"high\"\n"
+                               "expected a value at byte 16 of {\"disks\": [1, 2,]}\n");
+}
+
 TEST_CASE("every example is under 60 lines and is run here", "[examples]") {
     std::set<std::string> found;
     const std::filesystem::path root(COPROC_SOURCE_DIR);

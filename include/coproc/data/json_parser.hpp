@@ -4,9 +4,11 @@
 // From text to json, as RFC 8259 has it and no wider. The levels are a list, not calls: no text is too deep for the
 // stack.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>

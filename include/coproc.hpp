@@ -62,6 +62,7 @@
 
 #include "coproc/jobs/events.hpp"
 #include "coproc/jobs/execute.hpp"
+#include "coproc/jobs/output_as.hpp"
 #include "coproc/jobs/progress.hpp"
 #include "coproc/jobs/lines.hpp"
 #include "coproc/jobs/pipeline.hpp"

@@ -12,6 +12,7 @@
 #include "support/catch.hpp"
 #include "support/gnu_make.hpp"
 #include "support/resources.hpp"
+#include "support/temporary_directory.hpp"
 
 using namespace coproc;
 
@@ -27,6 +28,16 @@ std::string output_of(const std::string& example) {
     CHECK(r.err.empty());
     CHECK(r.status.to_string() == "exited with code 0");
     return r.out;
+}
+
+std::multiset<std::string> lines_in(const std::string& text) {
+    std::multiset<std::string> lines;
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t end = text.find('\n', at);
+        lines.insert(text.substr(at, end - at));
+        at = end + 1;
+    }
+    return lines;
 }
 
 bool is_built(const std::string& example) {
@@ -59,14 +70,8 @@ TEST_CASE("quickstart streams and talks and loses patience", "[examples][process
 
 TEST_CASE("stream_lines prints each line under its stream's name", "[examples][process]") {
     const std::string out = output_of("stream_lines");
-    std::multiset<std::string> lines;
-    for (std::size_t at = 0; at < out.size();) {
-        const std::size_t end = out.find('\n', at);
-        lines.insert(out.substr(at, end - at));
-        at = end + 1;
-    }
-    CHECK(lines == std::multiset<std::string>{"5 lines", "first: one", "first: three", "first: two", "second: out",
-                                              "second, stderr: err"});
+    CHECK(lines_in(out) == std::multiset<std::string>{"5 lines", "first: one", "first: three", "first: two",
+                                                      "second: out", "second, stderr: err"});
     CHECK(out.find("first: one") < out.find("first: two"));
     CHECK(out.find("first: two") < out.find("first: three"));
 }
@@ -169,6 +174,44 @@ TEST_CASE("json reads values and streams them and says what is wrong", "[example
                                "1000\n"
                                "line 4, load: it is \"high\"\n"
                                "expected a value at byte 16 of {\"disks\": [1, 2,]}\n");
+}
+
+TEST_CASE("nlohmann_json reads values of a library that knows nothing of us", "[examples][process][decoder]") {
+    if (!is_built("nlohmann_json")) return;
+    CHECK(output_of("nlohmann_json") == "\"sda\" has 512\n\"sdb\" has 2048\n"
+                                        "level 1\n"
+                                        "line 2 is no JSON at byte 10: {\"level\": \n"
+                                        "level 2\n");
+}
+
+TEST_CASE("tail_logs merges two logs", "[examples][process]") {
+    const std::string out = output_of("tail_logs");
+    CHECK(lines_in(out) == std::multiset<std::string>{"database: started", "database: stopped", "database: upgraded",
+                                                      "web: listening", "web: started"});
+    CHECK(out.find("web: started") < out.find("web: listening"));
+    CHECK(out.find("database: upgraded") < out.find("database: stopped"));
+}
+
+TEST_CASE("tail_logs follows files until it has seen enough or is interrupted", "[examples][process]") {
+    const nothing_leaks check;
+    const temporary_directory directory;
+    const std::string path = directory / "log";
+    std::ofstream(path) << "first\nsecond\n";
+    const auto follow = [](std::string most, std::string log) -> task<> {
+        async_process tail(std::string(COPROC_TEST_EXAMPLES) + "/tail_logs", most, log);
+        const auto first = co_await tail.read_line();
+        CHECK(first == log + ": first");
+        std::ofstream(log, std::ios::app) << "third\n"; // it is followed
+        const auto second = co_await tail.read_line();
+        const auto third = co_await tail.read_line();
+        CHECK(second == log + ": second");
+        CHECK(third == log + ": third");
+        if (most != "3") tail.interrupt();
+        const exit_status status = co_await tail.wait();
+        CHECK(status.success());
+    };
+    run(follow("3", path));
+    run(follow("100", path));
 }
 
 TEST_CASE("every example is under 60 lines and is run here", "[examples]") {

@@ -51,9 +51,6 @@ bool is_on_its_own(const std::filesystem::path& header) {
         // clang-format on
     };
     return names.count(header.filename().string()) == 1;
-    static const std::set<std::string> own{"expect_regex.hpp", "makeflags.hpp", "make_server.hpp", "make_slots.hpp",
-                                           "token_slots.hpp"};
-    return own.count(header.filename().string()) == 1;
 }
 
 } // namespace

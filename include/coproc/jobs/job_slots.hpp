@@ -53,7 +53,7 @@ public:
 
     class [[nodiscard]] take_awaiter final : parked_take {
     public:
-        explicit take_awaiter(job_slots& slots) noexcept : slots_(&slots) {}
+        explicit take_awaiter(job_slots& from) noexcept : slots_(&from) {}
         take_awaiter(take_awaiter&&) noexcept = default;
         take_awaiter& operator=(take_awaiter&&) = delete;
         ~take_awaiter() {

@@ -68,3 +68,4 @@
 #include "coproc/jobs/pipeline.hpp"
 #include "coproc/jobs/pipeline_result.hpp"
 #include "coproc/jobs/run_pipeline.hpp"
+#include "coproc/jobs/progress_bar.hpp"

@@ -214,6 +214,11 @@ TEST_CASE("tail_logs follows files until it has seen enough or is interrupted", 
     run(follow("100", path));
 }
 
+TEST_CASE("parallel_queue says how it is called", "[examples][process]") {
+    CHECK(output_of("parallel_queue") ==
+          "usage: parallel_queue DIRECTORY FILE...   puts FILE.gz into DIRECTORY\n"); // more in parallel_queue.test.cpp
+}
+
 TEST_CASE("every example is under 60 lines and is run here", "[examples]") {
     std::set<std::string> found;
     const std::filesystem::path root(COPROC_SOURCE_DIR);

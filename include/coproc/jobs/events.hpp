@@ -68,7 +68,7 @@ public:
         require_free();
         if (over_) return true;
         if (event_.kind == process_event::exited) return over_ = true;
-        return runs() && has_told_start_ && !is_late() && take_line();
+        return runs() && listens_ && !is_late() && take_line();
     }
     const process_event* take() {
         try {
@@ -103,6 +103,12 @@ private:
         for (;;) {
             begin_to_wait();
             for (;;) {
+                if (!std::exchange(listens_, true)) {
+                    listen(out_, state().out);
+                    listen(err_, state().err);
+                    news n(state(), wake_up(), out_.read, err_.read);
+                    co_await n;
+                }
                 if (is_late()) timed_out_ = true;
                 if (!timed_out_ && take_line()) break;
                 if (timed_out_ && state().reaped() && take_line()) break;
@@ -127,6 +133,11 @@ private:
             if (!has_line_) set_exited();
             co_await found();
         }
+    }
+
+    // First of all: which of two pipes was written to first, the kernel tells those who listen to both.
+    static void listen(output& o, stream_reader& reader) {
+        if (o.open) o.read.emplace(reader.next_line());
     }
 
     // False if there is none without waiting. Of two that are there, the one that came first.
@@ -189,6 +200,7 @@ private:
     process_event event_;
     output out_, err_;
     bool has_told_start_ = false;
+    bool listens_ = false;
     bool has_line_ = false;
     bool timed_out_ = false;
     bool over_ = false;
@@ -205,9 +217,9 @@ public:
 
     /// The next event, valid until the next `next()`; null for ever after `exited`. The first one starts the program.
     ///
-    /// Lines of both outputs come in the order of their arrival, as far as two pipes can tell: each line has the time
-    /// when we read it, and two that a child writes, one to each pipe, while nobody is in `next()`, may come in either
-    /// order. (For the true order: `err(stdio::to_out)`.)
+    /// Lines of both outputs come in the order of their arrival, as far as two pipes can tell: what is read at one time
+    /// from one of them, and has the time of that, comes in one piece, whatever was written to the other meanwhile.
+    /// (For the true order: `err(stdio::to_out)`.)
     ///
     /// How the child ends is an event, never an exception; a passed `timeout` or `idle_timeout` stops the child, and
     /// what it had written still comes. Others who hold its pipes are listened to for the command's `drain`. While

@@ -46,7 +46,7 @@ bool is_on_its_own(const std::filesystem::path& header) {
     static const std::set<std::string> names{
         // clang-format off
         "expect_regex.hpp",
-        "job_slots.hpp", "makeflags.hpp", "make_server.hpp", "make_slots.hpp", "token_slots.hpp",
+        "makeflags.hpp", "make_server.hpp", "make_slots.hpp", "token_slots.hpp",
         "json.hpp", "json_number.hpp", "json_parser.hpp", "json_value.hpp", "json_writer.hpp", "read_json.hpp",
         // clang-format on
     };

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstddef>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -324,6 +325,34 @@ TEST_CASE("those that were started are stopped when one cannot be", "[pipeline][
     CHECK(thrown_by<spawn_error>(command("/no/such/program") | stage("hush") | stage("hush")));
     const command misused = stage("cat").reach(reach::group); // without a group: found when it is to be started
     CHECK(thrown_by<usage_error>(stage("hush") | misused | stage("hush")));
+}
+
+TEST_CASE("wherever descriptors run out nothing of a pipeline is left", "[pipeline][process]") {
+    const nothing_leaks check;
+    const auto run = []() -> task<> {
+        const pipeline p = stage("cat") | stage("cat") | stage("count");
+        rlimit before{};
+        ::getrlimit(RLIMIT_NOFILE, &before);
+        std::size_t failed = 0;
+        bool worked = false;
+        for (rlim_t room = 3; !worked && room < before.rlim_cur;) {
+            const std::set<int> open = open_descriptors();
+            rlimit few = before;
+            few.rlim_cur = ++room;
+            ::setrlimit(RLIMIT_NOFILE, &few);
+            const pipeline_attempt r = co_await try_execute(p, "four");
+            ::setrlimit(RLIMIT_NOFILE, &before);
+            worked = static_cast<bool>(r);
+            if (worked) CHECK(r.out() == "4\n");
+            else CHECK(r.not_started);
+            if (!worked) ++failed;
+            CHECK(no_children());
+            CHECK(open_descriptors() == open);
+        }
+        CHECK(worked);
+        CHECK(failed > 5);
+    };
+    run_in_time(run());
 }
 
 // ---- time ----

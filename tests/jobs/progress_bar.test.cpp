@@ -22,11 +22,13 @@
 #include <vector>
 
 #include <coproc/data/utf8.hpp>
+#include <coproc/jobs/command_queue.hpp>
 #include <coproc/loop/sleep.hpp>
 #include <coproc/platform/pipe.hpp>
 #include <coproc/platform/pty.hpp>
 
 #include "support/catch.hpp"
+#include "support/children.hpp"
 #include "support/forked.hpp"
 #include "support/pipes.hpp"
 #include "support/readable.hpp"
@@ -500,4 +502,43 @@ TEST_CASE("a bar is told a stream of C by its descriptor", "[jobs]") {
     }
     std::fclose(stream);
     CHECK(take_from(pipe.read) == "1/1 done, in 12 s\n");
+}
+
+TEST_CASE("a bar tells of a queue on its own descriptor alone", "[jobs][process]") {
+    const nothing_leaks check;
+    platform::pipe_ends pipe = platform::make_pipe();
+    const progress_bar bar(pipe.write.get());
+    command_queue q(1);
+    q.queue(command(child("echo_args"), "word")).named("first\nof all");
+    q.queue(command(child("exit_with"), "3")).named("second");
+    q.on_progress(bar);
+    const job_results all = run_in_time(q.execute_all());
+    REQUIRE(all.size() == 2);
+    CHECK(all[0].out == child("echo_args") + std::string("\0word\0", 6));
+    CHECK(all[0].err.empty());
+    std::string log = take_from(pipe.read);
+    for (std::size_t at = 0; (at = log.find(" (", at)) != log.npos;) log.erase(at, log.find(')', at) - at + 1); // times
+    log.erase(std::min(log.rfind(" in "), log.size()));
+    CHECK(log == "[1/2] ok first?of all\n[2/2] FAILED second: exited with code 3\n2/2 done, 1 failed,");
+}
+
+TEST_CASE("the line of a queue is on a terminal until the queue is over and what is printed stays above",
+          "[jobs][process]") {
+    const nothing_leaks check;
+    const platform::pty_ends ends = terminal_of(50);
+    screen shown(ends);
+    display bar(ends.slave.get(), true);
+    command_queue q(2);
+    for (int i = 0; i < 5; ++i) q.queue(command(child("exit_with"), i == 2 ? "1" : "0")).named("job");
+    q.on_progress([&](const queue_progress& now) {
+        bar.update(now, platform::clock::now());
+        if (now.last != nullptr && !now.last->succeeded) bar.print("one has failed", platform::clock::now());
+        CHECK(shown.lines().size() <= 3);
+    });
+    run_in_time(q.execute_all());
+    REQUIRE(shown.lines().size() == 3);
+    CHECK(shown.lines()[0] == "one has failed");
+    CHECK(shown.lines()[1].starts_with("5/5 done, 1 failed, in "));
+    CHECK(shown.line().empty());
+    CHECK_FALSE(shown.confused());
 }

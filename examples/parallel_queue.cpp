@@ -3,7 +3,6 @@
 // Many files compressed, as many at once as there are processors: on a terminal with a line that tells how it gets on,
 // and in the end with the list of what became of each.
 #include <coproc.hpp>
-#include <coproc/jobs/command_queue.hpp>
 
 #include <chrono>
 #include <iomanip>

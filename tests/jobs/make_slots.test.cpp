@@ -161,6 +161,7 @@ TEST_CASE("to give up waiting for a slot takes none and waiting again works", "[
     event_loop loop;
     const job_slot first = slots.try_take();
     for (int i = 0; i < 3; ++i) {
+        static_cast<void>(drive(slots.take())); // and nothing comes before the next one waits
         {
             const driven waiting = drive(slots.take());
             loop.poll();
@@ -176,6 +177,21 @@ TEST_CASE("to give up waiting for a slot takes none and waiting again works", "[
     loop.run_once(10s);
     CHECK(waiting.done());
     CHECK(make.tokens() == "x"); // it has gone back at once
+}
+
+TEST_CASE("nobody overtakes one who waits for a slot", "[make]") {
+    const nothing_leaks check;
+    const pipe_of_make make("");
+    make_slots slots(make.flags());
+    event_loop loop;
+    const job_slot first = slots.try_take();
+    const driven waiting = drive(slots.take());
+    put_into(make.write, "x");
+    CHECK_FALSE(slots.try_take());
+    const driven later = drive(slots.take());
+    CHECK_FALSE(later.done());
+    loop.run_once(10s);
+    CHECK(waiting.done());
 }
 
 TEST_CASE("a slot that was granted to one who is gone meanwhile goes back", "[make]") {

@@ -41,7 +41,7 @@ private:
 
     template <class A>
     static driven run(A what) {
-        co_await std::move(what);
+        static_cast<void>(co_await std::move(what));
     }
 
     std::coroutine_handle<promise_type> handle_;

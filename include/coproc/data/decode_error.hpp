@@ -59,10 +59,10 @@ public:
     };
 
     /// `format` is what the bytes were taken for ("JSON", "UTF-8"), `problem` what is wrong with them.
-    decode_error(std::string format, std::string_view problem, place where)
+    decode_error(const std::string& format, std::string_view problem, place where)
         : decode_error(std::string(problem), format, std::move(where), std::string()) {}
-    decode_error(std::string format, std::string_view problem, std::string_view whole, std::size_t offset)
-        : decode_error(std::move(format), problem, place::in(whole, offset)) {}
+    decode_error(const std::string& format, std::string_view problem, std::string_view whole, std::size_t offset)
+        : decode_error(format, problem, place::in(whole, offset)) {}
 
     /// In bytes, from 0: of the first one that is wrong, or of the end if something is missing there.
     [[nodiscard]] std::size_t offset() const noexcept { return facts_->where.offset; }
@@ -78,8 +78,8 @@ public:
     [[nodiscard]] const std::string& problem() const noexcept { return facts_->problem; }
 
     /// The same, with the command line of whoever wrote the bytes: `throw e.of(p.command_line())`.
-    [[nodiscard]] decode_error of(std::string command_line) const {
-        return {facts_->problem, facts_->format, facts_->where, std::move(command_line)};
+    [[nodiscard]] decode_error of(const std::string& command_line) const {
+        return {facts_->problem, facts_->format, facts_->where, command_line};
     }
     /// The same, with another place: of what is part of something larger.
     [[nodiscard]] decode_error at(place where) const {
@@ -94,7 +94,7 @@ private:
     };
 
     // By reference: the words are put together from what is moved afterwards.
-    decode_error(std::string problem, const std::string& format, place where, std::string command_line)
+    decode_error(std::string problem, const std::string& format, place where, const std::string& command_line)
         : error(command_line.empty() ? "decode" : detail::concat({"decode ", format, " of"}),
                 command_line.empty() ? format : command_line, word(problem, where), errc::malformed),
           facts_(std::make_shared<const facts>(facts{std::move(problem), format, std::move(where)})) {}

@@ -30,9 +30,8 @@ namespace detail {
     try {
         return json::parse(text);
     } catch (const decode_error& e) {
-        decode_error told = line != 0 ? e.at({e.offset(), line, 0, e.excerpt()}) : e;
-        if (command_line != nullptr) told = told.of(*command_line);
-        throw told;
+        const decode_error told = line != 0 ? e.at({e.offset(), line, 0, e.excerpt()}) : e;
+        throw command_line != nullptr ? told.of(*command_line) : decode_error(told);
     }
 }
 

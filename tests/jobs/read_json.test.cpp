@@ -203,3 +203,27 @@ TEST_CASE("a cancelled read of json loses nothing", "[jobs][json]") {
     };
     run_in_time(story());
 }
+
+TEST_CASE("json needs nothing to be read as any other type", "[jobs][json][process]") {
+    const nothing_leaks check;
+    const auto story = []() -> task<> {
+        async_process cat(child("cat"));
+        co_await feed_json(cat, "{\"a\": [1, 2]}\n");
+        const json value = co_await cat.read_as<json>();
+        CHECK(value.get<int>("a", 1) == 2);
+        async_process bad(child("cat"));
+        co_await feed_json(bad, "1\n[2\n");
+        auto values = bad.stream_as<json>();
+        const std::optional<json> first = co_await values.next();
+        CHECK(first == json(1));
+        try {
+            static_cast<void>(co_await values.next());
+            FAIL("taken");
+        } catch (const decode_error& e) {
+            CHECK(e.line() == 2);
+            CHECK(e.problem() == "expected ',' or ']'");
+            CHECK(e.subject() == bad.command_line());
+        }
+    };
+    run_in_time(story());
+}

@@ -50,6 +50,21 @@ TEST_CASE("a command that has failed is told before what is wrong with its outpu
     CHECK_THROWS_AS(run_in_time(output_as<int>(command("/no/such/program"))), spawn_error);
 }
 
+TEST_CASE("the output of a pipeline is a value", "[process][decoder]") {
+    const nothing_leaks check;
+    event_loop loop;
+    CHECK(run_in_time(output_as<int>(command(child("cat")) | command(child("count")), "four")) == 4);
+    std::string of;
+    try {
+        static_cast<void>(run_in_time(output_as<int>(command(child("shout")) | command(child("cat")))));
+    } catch (const decode_error& e) {
+        of = e.subject();
+    }
+    CHECK(of == child("shout") + " | " + child("cat"));
+    CHECK_THROWS_AS(run_in_time(output_as<int>(command(child("answer"), "3") | command(child("cat")), "5")),
+                    pipeline_error);
+}
+
 TEST_CASE("a value that nobody waits for any more leaves no child", "[process][decoder]") {
     const nothing_leaks check;
     event_loop loop;

@@ -24,6 +24,7 @@
 #include <coproc/loop/run.hpp>
 #include <coproc/loop/sleep.hpp>
 #include <coproc/loop/with_timeout.hpp>
+#include <coproc/platform/pipe.hpp>
 
 #include "jobs/queues.hpp"
 #include "support/catch.hpp"
@@ -204,26 +205,27 @@ TEST_CASE("cancelling execute_all kills and reaps every child", "[process]") {
     run_in_time(talk());
 }
 
-TEST_CASE("cancelling leaves a child as its command says", "[process]") {
+TEST_CASE("a queue that is cancelled leaves a child as its command says", "[process]") {
     const nothing_leaks check;
-    queues::ready_counter ready;
+    const platform::pipe_ends out = platform::make_pipe();
+    REQUIRE(::fcntl(out.read.get(), F_SETFL, O_NONBLOCK) == 0);
     std::string said;
+    const auto has_said = [&](const std::string& wanted) {
+        char text[64];
+        const ssize_t n = ::read(out.read.get(), text, sizeof text);
+        if (n > 0) said.append(text, static_cast<std::size_t>(n));
+        return said == wanted;
+    };
     command_queue q(1);
-    int fds[2];
-    REQUIRE(::pipe(fds) == 0);
-    REQUIRE(::fcntl(fds[0], F_SETFD, FD_CLOEXEC) == 0);
-    const unique_fd read_end(fds[0]);
-    unique_fd write_end(fds[1]);
-    q.queue(command(child("wait_for_signal")).out(stdio::fd(write_end.get())).on_destroy(destroy::terminate(10s)));
+    q.queue(queues::stays().out(stdio::fd(out.write.get())).on_destroy(destroy::terminate(10s)));
     const auto talk = [&]() -> task<> {
-        const bool over = (co_await with_timeout(q.execute_all(), 50ms)).has_value();
-        CHECK_FALSE(over);
+        const auto ready = [&]() -> task<> { co_await queues::until([&] { return has_said("ready\n"); }); };
+        const auto first = co_await when_any(q.execute_all(), ready());
+        CHECK(first.index == 1);
+        co_await queues::until([&] { return has_said("ready\n15\n"); });
         co_await queues::until([] { return no_children(); });
     };
     run_in_time(talk());
-    write_end.reset();
-    char text[64] = {};
-    CHECK(::read(read_end.get(), text, sizeof text - 1) >= 0); // "ready" and "15", unless it was stopped even earlier
 }
 
 TEST_CASE("a queue is destroyed at every moment of its life", "[process]") {
@@ -505,4 +507,16 @@ TEST_CASE("a queue that is cancelled gives back its slots and waits for none", "
         run_in_time(talk());
         CHECK(slots.all_are_back());
     }
+}
+
+TEST_CASE("what a sink throws is the end of its job alone", "[process]") {
+    const nothing_leaks check;
+    command_queue q(2);
+    q.queue(command(child("endless")).out(stdio::sink([](std::string_view) { throw std::runtime_error("enough"); })));
+    q.queue(queues::ends_with(0));
+    const job_results all = run_in_time(q.execute_all());
+    CHECK(all[0].state == job_state::failed);
+    CHECK(all[0].reason == "enough");
+    CHECK_THROWS_AS(all[0].check(), std::runtime_error);
+    CHECK(all[1]);
 }

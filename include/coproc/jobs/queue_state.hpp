@@ -243,7 +243,10 @@ private:
         } catch (...) {
             error = std::current_exception();
         }
-        if (child.running()) co_await child.stop(); // its pipes have failed us
+        if (error) { // One that is still there cannot be talked to any more.
+            j.outcome.status = co_await child.stop();
+            j.outcome.elapsed = child.elapsed();
+        }
         if (j.stopped) co_await hand.stops.join();
         if (error) std::rethrow_exception(error);
     }

@@ -5,7 +5,6 @@
 #include <sys/wait.h>
 
 #include <chrono>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -263,14 +262,13 @@ TEST_CASE("a line that is too long is told among the events and the next ones co
 
 TEST_CASE("events outlive nothing but their loop", "[process]") {
     const nothing_leaks check;
-    std::optional<command_events> all = events(command(child("endless")));
+    auto all = events(command(child("endless")));
     {
         event_loop loop;
         loop.run([](command_events& from) -> task<> {
             co_await from.next();
             co_await from.next();
-        }(*all));
+        }(all));
     } // kills and reaps
     CHECK(no_children());
-    all.reset();
 }

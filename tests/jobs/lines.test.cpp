@@ -287,11 +287,10 @@ TEST_CASE("lines of a stdout that goes elsewhere are refused", "[process]") {
 
 TEST_CASE("lines outlive nothing but their loop", "[process]") {
     const nothing_leaks check;
-    std::optional<command_lines> all = lines(command(child("endless")));
+    auto all = lines(command(child("endless")));
     {
         event_loop loop;
-        loop.run([](command_lines& from) -> task<> { co_await from.next(); }(*all));
+        loop.run([](command_lines& from) -> task<> { co_await from.next(); }(all));
     } // kills and reaps
     CHECK(no_children());
-    all.reset();
 }

@@ -8,7 +8,9 @@
 //     // e.stage() == spawn_stage::exec, e.subject() == "gti", e.code() == std::errc::no_such_file_or_directory
 
 #include <cstddef>
+#include <exception>
 #include <memory>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -215,4 +217,22 @@ public:
     using std::logic_error::logic_error;
 };
 
+namespace detail {
+
+/// In words; empty if nothing is. That memory ran out is thrown on: there may be none for the words.
+template <class F>
+[[nodiscard]] std::string what_is_thrown_by(const F& f) {
+    try {
+        f();
+    } catch (const std::bad_alloc&) {
+        throw;
+    } catch (const std::exception& e) {
+        return e.what();
+    } catch (...) {
+        return "an exception that is none of std::exception";
+    }
+    return {};
+}
+
+} // namespace detail
 } // namespace coproc

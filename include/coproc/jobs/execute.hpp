@@ -46,16 +46,7 @@ struct attempt : result {
     }
     /// In words; empty if all is well.
     [[nodiscard]] std::string why() const {
-        try {
-            check();
-        } catch (const std::bad_alloc&) {
-            throw;
-        } catch (const std::exception& e) {
-            return e.what();
-        } catch (...) {
-            return "failed by an exception that is none of std::exception";
-        }
-        return {};
+        return detail::what_is_thrown_by([this] { check(); });
     }
 };
 

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <exception>
 #include <memory>
-#include <new>
 #include <optional>
 #include <string>
 #include <utility>
@@ -105,16 +104,7 @@ struct pipeline_attempt : pipeline_result {
     }
     /// In words; empty if all is well.
     [[nodiscard]] std::string why() const {
-        try {
-            check();
-        } catch (const std::bad_alloc&) {
-            throw;
-        } catch (const std::exception& e) {
-            return e.what();
-        } catch (...) {
-            return "failed by an exception that is none of std::exception";
-        }
-        return {};
+        return detail::what_is_thrown_by([this] { check(); });
     }
 };
 

@@ -116,7 +116,8 @@ private:
 ///
 /// What the kernel moves from a file into a pipe may be the file's own pages: changed before they are read at the other
 /// end, they are read as changed (splice(2)).
-[[nodiscard]] inline task<std::uint64_t> pump(stream_reader& from, stream_writer& to) {
+template <class = void>
+[[nodiscard]] task<std::uint64_t> pump(stream_reader& from, stream_writer& to) {
     using next = detail::transfer::next;
     detail::transfer moving(from, to);
     for (;;) {

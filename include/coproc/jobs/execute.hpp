@@ -63,19 +63,22 @@ inline void decide_stdin(command& c, std::string_view input) {
 }
 
 /// The result as it is, so long as the run has kept its bounds.
-inline task<result> run_to_result(command c, std::string input) {
+template <class Command>
+task<result> run_to_result(Command c, std::string input) {
     decide_stdin(c, input);
     async_process p = co_await start(c);
     co_return co_await p.communicate(std::move(input));
 }
 
-inline task<result> execute(command c, std::string input) {
+template <class Command>
+task<result> execute(Command c, std::string input) {
     result r = co_await run_to_result(std::move(c), std::move(input));
     r.check();
     co_return r;
 }
 
-inline task<attempt> try_execute(command c, std::string input) {
+template <class Command>
+task<attempt> try_execute(Command c, std::string input) {
     attempt a;
     a.command_line = c.to_string();
     a.accepted = c.rules().accepted;
@@ -102,7 +105,8 @@ inline void strip_newlines(std::string& text) noexcept {
     }
 }
 
-inline task<std::string> output(command c, std::string input) {
+template <class Command>
+task<std::string> output(Command c, std::string input) {
     result r = co_await execute(std::move(c), std::move(input));
     strip_newlines(r.out);
     co_return std::move(r.out);
@@ -122,17 +126,20 @@ inline task<std::string> output(command c, std::string input) {
 ///
 /// Lazy: nothing runs before it is awaited. Cancelling it, at any moment, deals with the child as the command's
 /// `on_destroy` says: by default it is killed, and the loop reaps it.
-[[nodiscard]] inline task<result> execute(command c, std::string input = {}) {
+template <class = void>
+[[nodiscard]] task<result> execute(command c, std::string input = {}) {
     return detail::execute(std::move(c), std::move(input));
 }
 
 /// The same, but whatever comes of it is a value; only std::bad_alloc is thrown.
-[[nodiscard]] inline task<attempt> try_execute(command c, std::string input = {}) {
+template <class = void>
+[[nodiscard]] task<attempt> try_execute(command c, std::string input = {}) {
     return detail::try_execute(std::move(c), std::move(input));
 }
 
 /// What it writes to stdout, without the newlines at its end (`\n` or `\r\n`, all of them). Throws as `execute` does.
-[[nodiscard]] inline task<std::string> output(command c, std::string input = {}) {
+template <class = void>
+[[nodiscard]] task<std::string> output(command c, std::string input = {}) {
     return detail::output(std::move(c), std::move(input));
 }
 

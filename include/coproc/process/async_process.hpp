@@ -144,6 +144,7 @@ public:
     /// the child is stopped (SIGTERM, the command's `grace`, SIGKILL), and this throws timeout_error or
     /// output_limit_error, with all that was captured. Pipes that somebody else holds when the child has ended are
     /// given up after the command's `drain`.
+    template <class = void>
     [[nodiscard]] task<result> communicate(std::string input = {}) {
         const auto timeout = state().rules().timeout;
         return detail::communicate(state(), std::move(input), {timeout, deadline_after(timeout, state().started_at())});
@@ -193,7 +194,10 @@ public:
     /// Completes when the child has been reaped and nobody else is there whom the command reaches: all of its group or
     /// control group. (Of descendants only those who have been seen are known: who lost their parents unseen are not
     /// waited for. Where a group has no name once its leader is reaped, as on BSD, it is killed when that has ended.)
-    [[nodiscard]] task<exit_status> wait_all() { return detail::wait_all(state(), state().group); }
+    template <class = void>
+    [[nodiscard]] task<exit_status> wait_all() {
+        return detail::wait_all(state(), state().group);
+    }
     /// The same within `timeout`; else nullopt, and nothing is stopped or lost.
     template <class Rep, class Period>
     [[nodiscard]] task<std::optional<exit_status>> wait_all(std::chrono::duration<Rep, Period> timeout) {
@@ -217,9 +221,15 @@ public:
         return detail::stop(state(), state().group, to_clock_duration(grace));
     }
     /// The same with the grace of the command, 5 s if it says nothing.
-    [[nodiscard]] task<exit_status> stop() { return detail::stop(state(), state().group, state().rules().grace); }
+    template <class = void>
+    [[nodiscard]] task<exit_status> stop() {
+        return detail::stop(state(), state().group, state().rules().grace);
+    }
     /// The same with other signals, SIGKILL always being the last.
-    [[nodiscard]] task<exit_status> stop(const stop_sequence& how) { return detail::stop(state(), state().group, how); }
+    template <class = void>
+    [[nodiscard]] task<exit_status> stop(const stop_sequence& how) {
+        return detail::stop(state(), state().group, how);
+    }
     /// How many of those within reach were still there when the last `stop` had ended; 0 before.
     [[nodiscard]] std::size_t survivors() const { return state().survivors(); }
 

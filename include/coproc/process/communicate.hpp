@@ -78,7 +78,8 @@ private:
 
 enum class run_end : unsigned char { exited, timed_out, silent, too_much };
 
-inline task<run_end> supervise(process_state& s, platform::clock::time_point deadline) {
+template <class State>
+task<run_end> supervise(State& s, platform::clock::time_point deadline) {
     const run_rules::duration idle = s.rules().idle_timeout;
     const bool may_be_silent = idle == run_rules::duration::max();
     if (!may_be_silent) s.group.watch_silence();
@@ -95,7 +96,8 @@ inline task<run_end> supervise(process_state& s, platform::clock::time_point dea
 }
 
 // That the child does not want all of it is no error.
-inline task<> feed(stream_writer& in, std::string input) {
+template <class Writer>
+task<> feed(Writer& in, std::string input) {
     try {
         co_await in.write_all(input);
     } catch (const stream_error& e) {
@@ -104,7 +106,8 @@ inline task<> feed(stream_writer& in, std::string input) {
 }
 
 /// Feeds the child meanwhile, then closes its stdin.
-inline task<run_end> feed_and_supervise(process_state& s, std::string input, platform::clock::time_point deadline) {
+template <class State>
+task<run_end> feed_and_supervise(State& s, std::string input, platform::clock::time_point deadline) {
     auto either = when_any(feed(s.in, std::move(input)), supervise(s, deadline));
     const auto first = co_await std::move(either); // one that is gone will not read, whoever else holds the pipe
     s.in.close();
@@ -115,7 +118,8 @@ inline task<run_end> feed_and_supervise(process_state& s, std::string input, pla
 // ---- when it has ended ----
 
 /// False if somebody else holds the pipe still when the time is over.
-inline task<bool> drain(stream_reader& reader, platform::clock::time_point until) {
+template <class Reader>
+task<bool> drain(Reader& reader, platform::clock::time_point until) {
     if (reader.is_open()) co_return co_await with_timeout(reader.wait_end(), until - platform::clock::now());
     co_await reader.wait_end(); // does not wait: it throws if this end is an error
     co_return true;
@@ -148,7 +152,8 @@ struct run_so_far {
     bool err_was_captured = false; // as its rules say, from the start
 };
 
-inline task<result> communicate(process_state& s, std::string input, time_limit limit, run_so_far so_far = {}) {
+template <class State>
+task<result> communicate(State& s, std::string input, time_limit limit, run_so_far so_far = {}) {
     const run_rules& rules = s.rules();
     const captured out(s.out, rules.out);
     captured err(s.err, rules.err);

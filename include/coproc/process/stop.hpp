@@ -120,8 +120,8 @@ private:
 };
 
 /// The child and all others whom its command reaches; nullopt if one of them is still there after `timeout`.
-inline task<std::optional<exit_status>> wait_all(child_watch& child, stream_group& group,
-                                                 platform::clock::duration timeout) {
+template <class Child>
+task<std::optional<exit_status>> wait_all(Child& child, stream_group& group, platform::clock::duration timeout) {
     const platform::clock::time_point deadline = deadline_after(timeout);
     timed_wait_awaiter until_reaped(child, group, timeout);
     if (!co_await until_reaped) co_return std::nullopt;
@@ -129,7 +129,8 @@ inline task<std::optional<exit_status>> wait_all(child_watch& child, stream_grou
     if (!co_await until_gone) co_return std::nullopt;
     co_return child.status();
 }
-inline task<exit_status> wait_all(child_watch& child, stream_group& group) {
+template <class Child>
+task<exit_status> wait_all(Child& child, stream_group& group) {
     wait_awaiter until_reaped(child, group);
     co_await until_reaped;
     others_awaiter until_gone(child, group, platform::clock::time_point::max());
@@ -138,7 +139,8 @@ inline task<exit_status> wait_all(child_watch& child, stream_group& group) {
 }
 
 /// One signal after the other, each with its time, then SIGKILL; ends with the last whom the command reaches.
-inline task<exit_status> stop(child_watch& child, stream_group& group, stop_sequence how) {
+template <class Child>
+task<exit_status> stop(Child& child, stream_group& group, stop_sequence how) {
     const child_watch::ending scope(child);
     bool gone = child.all_gone();
     for (const stop_sequence::step& step : how.steps()) {
@@ -163,7 +165,8 @@ inline task<exit_status> stop(child_watch& child, stream_group& group, stop_sequ
 }
 
 /// SIGTERM, `grace` to act on it, SIGKILL; ends with the last whom the command reaches.
-inline task<exit_status> stop(child_watch& child, stream_group& group, platform::clock::duration grace) {
+template <class Child>
+task<exit_status> stop(Child& child, stream_group& group, platform::clock::duration grace) {
     return stop(child, group, terminate_within(grace));
 }
 

@@ -45,35 +45,27 @@ struct time_limit {
 // ---- while it runs ----
 
 /// Completes when the child has been reaped, when an output has passed its limit, or at `when`.
-class supervision final : timer, waiter {
+class supervision final : bounded_wait {
 public:
-    supervision(process_state& s, platform::clock::time_point when) noexcept : state_(&s), when_(when) {}
+    supervision(process_state& s, platform::clock::time_point when) noexcept
+        : bounded_wait(s.group), state_(&s), when_(when) {}
     supervision(const supervision&) = delete;
     supervision& operator=(const supervision&) = delete;
     ~supervision() {
-        if (loop_ == nullptr) return;
-        loop_->remove(*this);
-        state_->group.on_overflow(nullptr);
+        if (has_begun()) state_->group.on_overflow(nullptr);
     }
 
     bool await_ready() const noexcept { return state_->reaped() || state_->group.overflowed(); }
     void await_suspend(std::coroutine_handle<> handle) {
-        coroutine = handle;
-        loop_ = &state_->loop();
-        if (when_ != platform::clock::time_point::max()) loop_->add(*this, when_);
+        begin(state_->loop(), when_, handle);
         state_->add(*this);
         state_->group.on_overflow(this);
-        stay_.enter(&state_->group);
     }
-    void await_resume() noexcept { stay_.leave(); }
+    void await_resume() noexcept { end(); }
 
 private:
-    void on_timer() noexcept override { loop_->schedule(*this); }
-
     process_state* state_;
     platform::clock::time_point when_;
-    event_loop* loop_ = nullptr; // once it waits
-    group_stay stay_;
 };
 
 enum class run_end : unsigned char { exited, timed_out, silent, too_much };

@@ -37,86 +37,98 @@ private:
     group_stay stay_;
 };
 
-/// The same until a deadline; then nullopt, and nothing has changed.
-class [[nodiscard]] timed_wait_awaiter final : timer, waiter {
+namespace detail {
+
+/// What is waited for until a deadline; meanwhile what the child writes is taken in.
+class bounded_wait : timer, protected waiter {
 public:
-    timed_wait_awaiter(detail::child_watch& child, stream_group& group, platform::clock::duration timeout) noexcept
-        : child_(&child), group_(&group), timeout_(timeout) {}
-    timed_wait_awaiter(timed_wait_awaiter&&) noexcept = default;
-    ~timed_wait_awaiter() {
+    bounded_wait(bounded_wait&&) noexcept = default; // only before it waits
+
+protected:
+    explicit bounded_wait(stream_group& group) noexcept : group_(&group) {}
+    ~bounded_wait() {
         if (loop_ != nullptr) loop_->remove(*this);
     }
+
+    void begin(event_loop& loop, platform::clock::time_point deadline, std::coroutine_handle<> handle) {
+        coroutine = handle;
+        loop_ = &loop;
+        if (deadline != platform::clock::time_point::max()) loop.add(*this, deadline);
+        stay_.enter(group_);
+    }
+    void end() noexcept {
+        stay_.leave();
+        if (loop_ != nullptr) loop_->remove(*this);
+    }
+    [[nodiscard]] bool has_begun() const noexcept { return loop_ != nullptr; }
+    /// It was the deadline that came first.
+    [[nodiscard]] bool is_too_late() const noexcept { return too_late_; }
+
+private:
+    void on_timer() noexcept override {
+        too_late_ = true;
+        loop_->schedule(*this);
+    }
+
+    stream_group* group_;
+    event_loop* loop_ = nullptr; // once it waits
+    group_stay stay_;
+    bool too_late_ = false;
+};
+
+} // namespace detail
+
+/// The same until a deadline; then nullopt, and nothing has changed.
+class [[nodiscard]] timed_wait_awaiter final : detail::bounded_wait {
+public:
+    timed_wait_awaiter(detail::child_watch& child, stream_group& group, platform::clock::duration timeout) noexcept
+        : bounded_wait(group), child_(&child), timeout_(timeout) {}
 
     bool await_ready() const noexcept {
         return child_->is_over() || (timeout_ <= platform::clock::duration::zero() && (child_->poll(), true));
     }
     void await_suspend(std::coroutine_handle<> handle) {
-        coroutine = handle;
-        loop_ = &child_->loop();
-        loop_->add(*this, deadline_after(timeout_));
+        begin(child_->loop(), deadline_after(timeout_), handle);
         child_->add(*this);
-        stay_.enter(group_);
     }
     std::optional<exit_status> await_resume() noexcept {
-        stay_.leave();
-        if (loop_ != nullptr) loop_->remove(*this);
+        end();
         if (!child_->reaped()) return std::nullopt;
         return child_->status();
     }
 
 private:
-    void on_timer() noexcept override { loop_->schedule(*this); }
-
     detail::child_watch* child_;
-    stream_group* group_;
     platform::clock::duration timeout_;
-    event_loop* loop_ = nullptr; // once it waits
-    group_stay stay_;
 };
 
 namespace detail {
 
 /// True once nobody is left of the family of a child that has been reaped itself; false at the deadline.
-class [[nodiscard]] others_awaiter final : timer, waiter {
+class [[nodiscard]] others_awaiter final : bounded_wait {
 public:
     others_awaiter(child_watch& child, stream_group& group, platform::clock::time_point deadline) noexcept
-        : child_(&child), group_(&group), deadline_(deadline) {}
+        : bounded_wait(group), child_(&child), deadline_(deadline) {}
     others_awaiter(const others_awaiter&) = delete;
     others_awaiter& operator=(const others_awaiter&) = delete;
-    ~others_awaiter() {
-        if (loop_ != nullptr) loop_->remove(*this);
-    }
 
     bool await_ready() noexcept {
         gone_ = child_->all_gone();
         return gone_ || deadline_ <= platform::clock::now();
     }
     void await_suspend(std::coroutine_handle<> handle) {
-        coroutine = handle;
-        loop_ = &child_->loop();
-        loop_->add(*this, deadline_);
-        child_->others()->add(*loop_, *this);
-        stay_.enter(group_); // they may be writing their last words
-        gone_ = true;        // unless it is the deadline that wakes us
+        begin(child_->loop(), deadline_, handle); // meanwhile they may be writing their last words
+        child_->others()->add(child_->loop(), *this);
     }
     bool await_resume() noexcept {
-        stay_.leave();
-        if (loop_ != nullptr) loop_->remove(*this);
-        return gone_;
+        end();
+        return gone_ || (has_begun() && !is_too_late());
     }
 
 private:
-    void on_timer() noexcept override {
-        gone_ = false;
-        loop_->schedule(*this);
-    }
-
     child_watch* child_;
-    stream_group* group_;
     platform::clock::time_point deadline_;
-    event_loop* loop_ = nullptr; // once it waits
-    group_stay stay_;
-    bool gone_ = false;
+    bool gone_ = false; // before anybody waited
 };
 
 /// The child and all others whom its command reaches; nullopt if one of them is still there after `timeout`.

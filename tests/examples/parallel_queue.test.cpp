@@ -73,7 +73,8 @@ TEST_CASE("parallel_queue draws its line in place on a terminal", "[examples][pr
     const result r = run_in_time(all_of(c));
     CHECK(r.status.success());
     INFO(r.out);
-    CHECK(std::regex_search(r.out, std::regex("^\r\\[\\.{10}\\] 0/5, 1 running: one\x1b\\[K\r")));
+    // How many run by then, the machine decides.
+    CHECK(std::regex_search(r.out, std::regex("^\r\\[[^\\]]{10}\\] [0-4]/5, [1-5] running: [a-z, ]+\x1b\\[K\r")));
     CHECK(std::regex_search(r.out, std::regex("\r5/5 done, in \\d+\\.\\d s\x1b\\[K\r\none ")));
     CHECK(r.out.ends_with("5 files, 0 failed\r\n"));
 }

@@ -94,7 +94,7 @@ private:
 /// Whether lines can be changed in place there.
 [[nodiscard]] inline bool can_redraw(int fd) noexcept {
     if (::isatty(fd) == 0) return false;
-    const char* const kind = std::getenv("TERM");
+    const char* const kind = std::getenv("TERM"); // NOLINT(concurrency-mt-unsafe)
     return kind != nullptr && *kind != '\0' && std::string_view(kind) != "dumb";
 }
 

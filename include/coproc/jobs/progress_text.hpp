@@ -96,10 +96,15 @@ private:
     return concat({tenths / 10, ".", tenths % 10});
 }
 
+/// To the nearest whole number; <cmath> is slow to compile.
+[[nodiscard]] inline std::uint64_t rounded(double number) noexcept {
+    const auto whole = static_cast<std::uint64_t>(number);
+    return number - static_cast<double>(whole) < 0.5 ? whole : whole + 1;
+}
+
 /// "3.1 s", "27 s", "5 min 12 s", "2 h 10 min".
 [[nodiscard]] inline std::string time_text(platform::clock::duration time) {
-    const auto tenths =
-        static_cast<std::uint64_t>(std::max(time / std::chrono::milliseconds(100), decltype(time / time)(0)));
+    const auto tenths = static_cast<std::uint64_t>(std::max<std::int64_t>(time / std::chrono::milliseconds(100), 0));
     const std::uint64_t s = tenths / 10;
     if (s < 100) return concat({tenths_text(tenths), " s"});
     if (s < 6000) return concat({s / 60, " min ", s % 60, " s"});
@@ -127,8 +132,8 @@ public:
     /// "3.1/s", or "12/min" where that says more.
     [[nodiscard]] std::string rate() const {
         const double in_a_second = 1e9 / mean_in_ns();
-        if (in_a_second >= 0.5) return concat({tenths_text(static_cast<std::uint64_t>(in_a_second * 10 + 0.5)), "/s"});
-        return concat({tenths_text(static_cast<std::uint64_t>(in_a_second * 600 + 0.5)), "/min"});
+        if (in_a_second >= 0.5) return concat({tenths_text(rounded(in_a_second * 10)), "/s"});
+        return concat({tenths_text(rounded(in_a_second * 600)), "/min"});
     }
     /// Until all is done; in whole seconds, rounded up.
     [[nodiscard]] std::string left(const queue_progress& now) const {

@@ -611,3 +611,28 @@ TEST_CASE("lines are bound by every timeout of their pipeline", "[pipeline][proc
     CHECK(silent.whole().failed == stage_numbers{1});
     contains(silent.what(), "no output for 200 ms, killed by SIGTERM");
 }
+
+TEST_CASE("a single stage gets all its input though its lines end before it has read it", "[pipeline][process]") {
+    const nothing_leaks check;
+    std::string counted;
+    const auto run = [&]() -> task<> {
+        platform::pipe_ends told = platform::make_pipe();
+        // Closes its stdout before it reads, and says what it has read to where we look later.
+        const command c = stage("read_mutely").err(stdio::fd(told.write.get()));
+        pipeline_lines none = lines(pipeline(c), alphabet(several_mib));
+        const auto line = co_await none.next();
+        CHECK(!line);
+        told.write.reset();
+        stream_reader from(std::move(told.read));
+        counted = co_await from.read_all();
+    };
+    run_in_time(run());
+    CHECK(counted == std::to_string(several_mib));
+}
+
+TEST_CASE("a single stage need not read the input of its lines", "[pipeline][process]") {
+    const nothing_leaks check;
+    CHECK(all_lines(pipeline(stage("exit_with", "0")), alphabet(several_mib)).empty());
+    CHECK(all_lines(pipeline(stage("lines", "2")), alphabet(several_mib)) ==
+          std::vector<std::string>{"line 0", "line 1"});
+}

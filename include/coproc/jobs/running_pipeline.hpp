@@ -96,7 +96,7 @@ public:
     /// Feeds the first, and takes care of all but the last, whose stdout somebody reads.
     void tend_all_but_last() {
         for (std::size_t number = 0; number + 1 < stages_.size(); ++number) tend(number);
-        if (stages_.size() == 1 && stages_.front().process.has_in()) group_.start(feed_only());
+        if (stages_.size() == 1 && stages_.front().process.has_in()) feed_only();
         async_process& last = stages_.back().process;
         if (last.has_err()) last.err().keep(commands_.back().rules().err);
         const auto timeout = commands_.back().rules().timeout;
@@ -206,10 +206,15 @@ private:
         if (!s.past_bound.empty() || s.failure) stop_all(); // the others would only wait for it, or for nothing
     }
 
-    task<> feed_only() {
+    // The one that is both the first and the last. Its input is buffered, so that nobody is in the midst of writing
+    // when the lines have ended and the rest of it is tended. That it does not want all of it is no error.
+    void feed_only() {
         stream_writer& in = stages_.front().process.in();
-        task<> all_of_it = feed(in, std::move(input_));
-        co_await std::move(all_of_it);
+        try {
+            in.write(std::exchange(input_, {}));
+        } catch (const stream_error& e) {
+            if (e.code() != std::errc::broken_pipe) throw;
+        }
         in.close();
     }
 

@@ -4,11 +4,11 @@
 //
 //   (…)  a child does this, and we go on          i  ignores SIGTERM, SIGINT and SIGHUP
 //   r    writes its pid as a line                 s  begins a session
-//   x    exits                                    g  makes a process group
+//   h    writes "half" and ends no line           g  makes a process group
 //   e    waits for the end of stdin, and exits    G  joins the group of the first process
 //   o    on SIGTERM: takes 30 ms to write "over"  f  on SIGTERM: forks one that ignores it and begins a session
 //   b    forks children that begin sessions,      u  takes all rights of the owner of this program
-//        without end
+//        without end                            x  exits
 #include <signal.h>
 #include <sys/types.h>
 #include <time.h>
@@ -90,6 +90,7 @@ int main(int argc, char** argv) {
             break;
         case 'i': ignore_all(); break;
         case 'r': say_pid(); break;
+        case 'h': say("half", 4); break;
         case 's': ::setsid(); break;
         case 'g': ::setpgid(0, 0); break;
         case 'G': ::setpgid(0, first); break;

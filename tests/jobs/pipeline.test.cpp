@@ -75,6 +75,10 @@ task<> until_no_children() {
 
 using stage_numbers = std::vector<std::size_t>;
 
+// The lines up to the end; what it throws is told.
+task<> gather(pipeline_lines& from, std::vector<std::string>& found) {
+    while (auto line = co_await from.next()) found.emplace_back(*line);
+}
 } // namespace
 
 // ---- the value ----
@@ -635,4 +639,57 @@ TEST_CASE("a single stage need not read the input of its lines", "[pipeline][pro
     CHECK(all_lines(pipeline(stage("exit_with", "0")), alphabet(several_mib)).empty());
     CHECK(all_lines(pipeline(stage("lines", "2")), alphabet(several_mib)) ==
           std::vector<std::string>{"line 0", "line 1"});
+}
+
+TEST_CASE("an heir that holds the last stdout does not hold up the lines of a pipeline for ever",
+          "[pipeline][process]") {
+    const nothing_leaks check;
+    platform::pipe_ends held = platform::make_pipe(); // until it is closed, the heirs stay
+    const stdio in = stdio::fd(held.read.get());
+    const command heir = stage("leave_heir").in(in).drain(50ms);
+    command approved = heir;
+    CHECK(all_lines(pipeline(approved.ok_codes(5))) == std::vector<std::string>{"early"});
+    CHECK(all_lines(pipeline(stage("brood", "(e)hx").in(in).drain(50ms))) == std::vector<std::string>{"half"});
+    const auto run = [&]() -> task<> {
+        const std::size_t before = open_pipes();
+        command silent = heir;
+        pipeline_lines words = lines(pipeline(silent.err(stdio::null)));
+        std::vector<std::string> found;
+        bool told = false;
+        try {
+            co_await gather(words, found);
+        } catch (const pipeline_error& e) {
+            told = true;
+            CHECK(e.result().status.code() == 5);
+            CHECK(e.result().pipes_abandoned);
+            CHECK(open_pipes() == before); // who writes now is told
+        }
+        CHECK(told);
+        CHECK(found == std::vector<std::string>{"early"});
+    };
+    run_in_time(run());
+}
+
+TEST_CASE("what an heir of the last stage says within the drain is among the lines", "[pipeline][process]") {
+    const nothing_leaks check;
+    const command heir = stage("leave_heir").drain(20s).ok_codes(5);
+    CHECK(all_lines(stage("exit_with", "0") | heir) == std::vector<std::string>{"early", "late"});
+}
+
+TEST_CASE("an heir does not hold up the lines of a pipeline that is out of time", "[pipeline][process]") {
+    const nothing_leaks check;
+    platform::pipe_ends held = platform::make_pipe();
+    const command parent = stage("brood", "(e)r").in(stdio::fd(held.read.get())).drain(50ms);
+    const auto run = [&]() -> task<> {
+        pipeline_lines words = lines(pipeline(parent).timeout(300ms));
+        std::vector<std::string> found;
+        bool told = false;
+        try {
+            co_await gather(words, found);
+        } catch (const pipeline_error& e) {
+            told = e.code() == std::errc::timed_out;
+        }
+        CHECK(told);
+    };
+    run_in_time(run());
 }

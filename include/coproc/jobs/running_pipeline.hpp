@@ -21,7 +21,7 @@
 #include "../core/concat.hpp"
 #include "../core/error.hpp"
 #include "../coro/task.hpp"
-#include "../io/capture.hpp"
+#include "../coro/when_any.hpp"
 #include "../loop/sleep.hpp"
 #include "../loop/task_group.hpp"
 #include "../loop/with_timeout.hpp"
@@ -102,7 +102,10 @@ public:
         const auto timeout = commands_.back().rules().timeout;
         if (timeout != run_rules::duration::max()) clock_.start(watch_last(deadline_after(timeout)));
     }
-    void tend_last() { tend(stages_.size() - 1); }
+    void tend_last() {
+        if (stages_.back().abandoned) last_out().close();
+        tend(stages_.size() - 1);
+    }
     void tend_all() {
         for (std::size_t number = 0; number < stages_.size(); ++number) tend(number);
     }
@@ -117,8 +120,19 @@ public:
     }
 
     [[nodiscard]] stream_reader& last_out() const { return stages_.back().process.out(); }
-    /// Of the last one, before that is tended, within its `idle_timeout`.
+    /// Of the last one, before that is tended, within its `idle_timeout`, and its `drain` once it has ended: what has
+    /// come by then of a line that others have not ended is the last one.
     task<std::optional<std::string_view>> read_line() {
+        auto either = when_any(read_in_time(), be_drained()); // what is there already comes first
+        const auto first = co_await std::move(either);
+        if (first.index == 0) co_return std::get<0>(first.value);
+        stages_.back().abandoned = true;
+        last_out().feed_eof();
+        co_return co_await last_out().next_line();
+    }
+
+private:
+    task<std::optional<std::string_view>> read_in_time() {
         const auto idle = commands_.back().rules().idle_timeout;
         if (idle != run_rules::duration::max()) {
             const auto line = co_await with_timeout(last_out().next_line(), idle);
@@ -127,8 +141,13 @@ public:
         }
         co_return co_await last_out().next_line();
     }
+    // The last one has ended, and others, who hold its stdout still, have had their time.
+    task<> be_drained() {
+        co_await stages_.back().process.wait();
+        if (!drained_by_) drained_by_ = deadline_after(commands_.back().rules().drain);
+        co_await sleep_until(*drained_by_);
+    }
 
-private:
     struct stage {
         explicit stage(async_process p) noexcept : process(std::move(p)) {}
 
@@ -137,6 +156,7 @@ private:
         std::string past_bound{};     // which one, and how it ended
         std::exception_ptr failure{}; // of something else
         std::string late{};           // which time it has passed, where it was stopped for that from here
+        bool abandoned = false;       // its stdout, from here, since others hold it still
         bool stopped = false;         // from here, and not by its own supervision
     };
 
@@ -275,6 +295,7 @@ private:
             }
             // Of the one whose lines were read some may have been dropped before it was tended.
             if (s.process.has_err() && s.ended.err_bytes > s.ended.err.size()) s.ended.err_truncated = true;
+            if (s.abandoned) s.ended.pipes_abandoned = true;
             if (!s.late.empty()) s.past_bound = describe_end(s.ended, s.late);
             if (has_failed(number)) tell(r, number);
         }
@@ -293,6 +314,7 @@ private:
     std::string line_;
     std::string input_;
     std::vector<stage> stages_; // those that were started
+    std::optional<platform::clock::time_point> drained_by_;
     bool stopping_ = false;
     bool timed_out_ = false;
     task_group group_; // everything that has to end before this has

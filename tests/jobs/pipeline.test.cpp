@@ -16,6 +16,7 @@
 #include "support/bytes.hpp"
 #include "support/catch.hpp"
 #include "support/children.hpp"
+#include "support/driven.hpp"
 #include "support/resources.hpp"
 #include "support/run_in_time.hpp"
 
@@ -79,6 +80,21 @@ using stage_numbers = std::vector<std::size_t>;
 task<> gather(pipeline_lines& from, std::vector<std::string>& found) {
     while (auto line = co_await from.next()) found.emplace_back(*line);
 }
+task<> gather_one(pipeline_lines& from, std::string& found) {
+    const auto line = co_await from.next();
+    found = line.value_or("none");
+}
+
+template <class Error>
+task<bool> next_throws(pipeline_lines& from) {
+    try {
+        co_await from.next();
+    } catch (const Error&) {
+        co_return true;
+    }
+    co_return false;
+}
+
 } // namespace
 
 // ---- the value ----
@@ -690,6 +706,85 @@ TEST_CASE("an heir does not hold up the lines of a pipeline that is out of time"
             told = e.code() == std::errc::timed_out;
         }
         CHECK(told);
+    };
+    run_in_time(run());
+}
+
+TEST_CASE("a wait for the first line that is given up at any moment starts nothing twice", "[pipeline][process]") {
+    const nothing_leaks check;
+    for (int turns = 0; turns < 6; ++turns) {
+        INFO(turns);
+        platform::pipe_ends told = platform::make_pipe();
+        std::vector<std::string> found;
+        const auto run = [&]() -> task<> {
+            // Whoever is let go of tells of itself all the same.
+            const command counted =
+                stage("flood", "2:1", "1:3").err(stdio::fd(told.write.get())).on_destroy(destroy::detach);
+            pipeline_lines words = lines(counted | stage("cat"));
+            for (int i = 0; i < 3; ++i) {
+                const driven given_up = drive(gather(words, found));
+                for (int turn = 0; turn < turns && found.empty(); ++turn) co_await yield();
+            }
+            co_await gather(words, found);
+            co_await until_no_children();
+        };
+        run_in_time(run());
+        told.write.reset();
+        CHECK(found == std::vector<std::string>{"abc"});
+        char starts[16];
+        CHECK(::read(told.read.get(), starts, sizeof starts) == 1);
+    }
+}
+
+TEST_CASE("a second wait for a line of a pipeline is refused and hides nothing", "[pipeline][process]") {
+    const nothing_leaks check;
+    platform::pipe_ends held = platform::make_pipe();
+    const auto run = [&]() -> task<> {
+        pipeline_lines words = lines(stage("cat").in(stdio::fd(held.read.get())) | stage("sip", "4"));
+        std::string first;
+        std::string second;
+        {
+            task_group starting;
+            starting.start(gather_one(words, first));
+            bool refused = co_await next_throws<usage_error>(words);
+            CHECK(refused);
+            CHECK(::write(held.write.get(), "a\n", 2) == 2);
+            co_await starting.join();
+            CHECK(first == "a");
+        }
+        {
+            task_group reading;
+            reading.start(gather_one(words, second));
+            bool refused = co_await next_throws<usage_error>(words);
+            CHECK(refused);
+            CHECK(::write(held.write.get(), "b\n", 2) == 2);
+            co_await reading.join();
+            CHECK(second == "b");
+        }
+        const driven ending = drive(gather_one(words, first)); // the first stage goes on
+        co_await yield();
+        bool refused = co_await next_throws<usage_error>(words);
+        CHECK(refused);
+    };
+    run_in_time(run());
+}
+
+TEST_CASE("a second wait does not hide that a stage of a pipeline has failed", "[pipeline][process]") {
+    const nothing_leaks check;
+    platform::pipe_ends held = platform::make_pipe();
+    const auto run = [&]() -> task<> {
+        pipeline_lines words = lines(stage("cat").in(stdio::fd(held.read.get())) | stage("sip", "4"));
+        {
+            std::string none;
+            const driven first = drive(gather_one(words, none));
+            bool refused = co_await next_throws<usage_error>(words);
+            CHECK(refused);
+        }
+        held.write.reset();
+        bool told = co_await next_throws<pipeline_error>(words);
+        CHECK(told);
+        const auto after = co_await words.next();
+        CHECK(!after);
     };
     run_in_time(run());
 }

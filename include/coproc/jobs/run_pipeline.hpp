@@ -17,8 +17,10 @@
 #include <utility>
 
 #include "../core/error.hpp"
+#include "../core/scope_guard.hpp"
 #include "../coro/task.hpp"
 #include "../io/stream_reader.hpp"
+#include "../loop/task_group.hpp"
 #include "execute.hpp"
 #include "pipeline.hpp"
 #include "pipeline_result.hpp"
@@ -96,12 +98,16 @@ inline task<std::string> output_of_pipeline(running_pipeline_owner p) {
 }
 
 /// The lines that the last stage of a pipeline writes, as they come. Move-only; it owns every stage, and destroying it
-/// deals with those that run as their commands' `on_destroy` says: by default SIGKILL.
+/// deals with those that run as their commands' `on_destroy` says: by default SIGKILL. Whatever awaits something of it
+/// must be gone before.
 class pipeline_lines {
     struct state {
         state(const pipeline& what, std::string input) : all(what, std::move(input)) { all.keep_little_of_stderr(); }
 
         detail::running_pipeline all;
+        task_group start; // goes on if whoever waits for it goes away: no program is to be started twice
+        bool begun = false;
+        bool asked = false;   // somebody waits in next()
         bool reading = false; // the programs run, and there may be a line
         bool ending = false;  // there is none any more
         bool over = false;
@@ -116,6 +122,8 @@ public:
 
         // A line that is there takes no coroutine.
         bool await_ready() {
+            if (state_->asked)
+                throw usage_error("a second next() of the lines of a pipeline while the first one waits");
             if (!state_->reading) return false;
             auto line = state_->all.last_out().next_line();
             if (!line.await_ready()) return false;
@@ -136,7 +144,9 @@ public:
     };
 
     /// The next line without its `\n` or `\r\n`, valid until the next `next()`. The first one starts the programs; when
-    /// the lines end, this waits for every stage, and is nullopt for ever, or throws, once, as `execute` does.
+    /// the lines end, this waits for every stage, and is nullopt for ever, or throws, once, as `execute` does. Lines of
+    /// others who hold the last stdout when the last stage has ended still come for its command's `drain`. Cancelling
+    /// it loses nothing: the next one goes on. A second one while the first waits is a usage_error.
     [[nodiscard]] next_awaiter next() {
         if (!state_) throw usage_error("next() on the lines of a pipeline that were moved from");
         return next_awaiter(*state_);
@@ -147,6 +157,8 @@ private:
 
     static task<line_view> wait_for_line(state& s) {
         if (s.over) co_return std::nullopt;
+        s.asked = true;
+        const scope_exit answered([&s] { s.asked = false; });
         task<line_view> step = find_line(s);
         try {
             co_return co_await std::move(step);
@@ -157,12 +169,16 @@ private:
             throw;
         }
     }
+    static task<> begin(state& s) {
+        s.all.require_readable();
+        co_await s.all.start();
+        s.all.tend_all_but_last();
+        s.reading = true;
+    }
     static task<line_view> find_line(state& s) {
         if (!s.reading && !s.ending) {
-            s.all.require_readable();
-            co_await s.all.start();
-            s.all.tend_all_but_last();
-            s.reading = true;
+            if (!std::exchange(s.begun, true)) s.start.start(begin(s));
+            co_await s.start.join();
         }
         if (s.reading) {
             task<line_view> read = s.all.read_line();

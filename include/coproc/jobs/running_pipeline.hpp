@@ -74,10 +74,10 @@ public:
         }
     }
 
-    /// Completes when every program runs. Throws spawn_error when none does any more, and what else a start throws.
+    /// Once only. Completes when every program runs. Throws spawn_error when none does any more, and what else a start
+    /// throws.
     task<> start() {
         decide_stdin(commands_.front(), input_);
-        stages_.clear();
         std::exception_ptr failure; // nothing can be awaited in a handler
         try {
             std::vector<platform::pipe_ends> between = connect(); // open here until all have theirs

@@ -95,6 +95,32 @@ task<bool> next_throws(pipeline_lines& from) {
     co_return false;
 }
 
+// What becomes of two stages of which the first passes its bound, and the second needs long to be stopped for that.
+pipeline slow_to_stop(command last) { return stage("hush").timeout(100ms) | last.grace(700ms); }
+
+void only_the_first_is_blamed(const pipeline_result& r) {
+    CHECK(r.failed == stage_numbers{0});
+    CHECK(r.stages[0].timed_out);
+    CHECK(r.last().stopped);
+    CHECK(!r.last().timed_out);
+}
+task<> run_to_blame(pipeline p) {
+    const pipeline_attempt r = co_await try_execute(p);
+    only_the_first_is_blamed(r);
+}
+task<> read_to_blame(pipeline p) {
+    pipeline_lines words = lines(p);
+    std::vector<std::string> found;
+    bool told = false;
+    try {
+        co_await gather(words, found);
+    } catch (const pipeline_error& e) {
+        told = true;
+        only_the_first_is_blamed(e.whole());
+    }
+    CHECK(told);
+}
+
 } // namespace
 
 // ---- the value ----
@@ -428,6 +454,30 @@ TEST_CASE("what a sink throws the pipeline throws when all have ended", "[pipeli
     const nothing_leaks check;
     const auto refuse = [](std::string_view) { throw std::runtime_error("full"); };
     CHECK(thrown_by<std::runtime_error>(stage("lines", "3") | stage("cat").out(stdio::sink(refuse))));
+}
+
+TEST_CASE("a bound that passes while a stage is being stopped for another is not its failure", "[pipeline][process]") {
+    const nothing_leaks check;
+    const command stays = stage("ignore_term");
+    std::vector<task<>> all;
+    command late = stays;
+    command silent = stays;
+    all.push_back(run_to_blame(slow_to_stop(stays).timeout(500ms)));
+    all.push_back(run_to_blame(slow_to_stop(late.timeout(500ms))));
+    all.push_back(read_to_blame(slow_to_stop(stays).timeout(500ms)));
+    all.push_back(read_to_blame(slow_to_stop(late)));
+    all.push_back(read_to_blame(slow_to_stop(silent.idle_timeout(500ms))));
+    run_in_time(when_all(std::move(all)));
+}
+
+TEST_CASE("a stage that is ending past its time has failed though another is late meanwhile", "[pipeline][process]") {
+    const nothing_leaks check;
+    const command stays = stage("ignore_term").timeout(300ms).grace(400ms);
+    const pipeline_attempt r = attempt_of(stage("hush").timeout(400ms) | stays);
+    CHECK(r.failed == stage_numbers{0, 1});
+    CHECK(r.stages[0].timed_out);
+    CHECK(r.stages[1].timed_out);
+    contains(r.complaint, "not done after 300 ms, killed by SIGKILL");
 }
 
 // ---- cancelling ----

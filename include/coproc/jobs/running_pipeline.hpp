@@ -219,7 +219,7 @@ private:
             s.ended = co_await std::move(to_its_end);
         } catch (const process_error& e) {
             s.ended = e.result();
-            s.past_bound = e.detail();
+            if (!s.stopped) s.past_bound = e.detail(); // else it was ending already
         } catch (...) {
             s.failure = std::current_exception();
         }
@@ -240,7 +240,7 @@ private:
 
     task<> watch(platform::clock::time_point deadline) {
         co_await sleep_until(deadline);
-        timed_out_ = true;
+        timed_out_ = !stopping_; // else it is not its time that all of it is stopped for
         stop_all();
     }
 
@@ -250,6 +250,7 @@ private:
         last_is_late(limit_in_words(commands_.back().rules().timeout, false));
     }
     void last_is_late(std::string in_words) {
+        if (stopping_) return; // for something that was before
         stop_all();
         if (stages_.back().stopped) stages_.back().late = std::move(in_words);
     }
@@ -257,7 +258,7 @@ private:
     void stop_all() {
         if (std::exchange(stopping_, true)) return;
         for (stage& each : stages_) {
-            each.stopped = each.process.running();
+            each.stopped = each.process.running() && !each.process.state().is_being_ended();
             if (each.stopped) group_.start(stop_one(each.process));
         }
     }
@@ -289,7 +290,7 @@ private:
             stage& s = stages_[number];
             if (s.stopped) {
                 s.ended.stopped = true;
-                s.ended.timed_out = s.ended.timed_out || timed_out_ || !s.late.empty();
+                s.ended.timed_out = timed_out_ || !s.late.empty();
                 s.ended.killed = s.ended.status.signal() == SIGKILL;
                 s.ended.survivors = s.process.survivors();
             }

@@ -97,6 +97,10 @@ public:
     private:
         child_watch& child_;
     };
+    /// There is one, or nobody owns the child any more, and it is not let go.
+    [[nodiscard]] bool is_being_ended() const noexcept {
+        return endings_ > 0 || (abandoned_ && !on_destroy_.detaches());
+    }
     /// How many the last stop had to leave.
     [[nodiscard]] std::size_t survivors() const noexcept { return survivors_; }
     void survivors(std::size_t number) noexcept { survivors_ = number; }
@@ -167,10 +171,6 @@ private:
 
     // In a fork of the process that started it, it is somebody else's child.
     [[nodiscard]] bool in_a_fork() const noexcept { return platform::fork_count() != started_after_forks_; }
-
-    [[nodiscard]] bool is_being_ended() const noexcept {
-        return endings_ > 0 || (abandoned_ && !on_destroy_.detaches());
-    }
 
     // Asks the kernel to tell; where it cannot, or the child has ended before we asked, looks by itself.
     void watch() {

@@ -178,6 +178,15 @@ TEST_CASE("the timeout of a pipeline is positive", "[pipeline]") {
     CHECK(((command("c") | p).timeout() == platform::clock::duration(1s)));
 }
 
+TEST_CASE("of two pipelines that become one the shorter timeout holds", "[pipeline]") {
+    pipeline shorter = command("a") | command("b");
+    shorter.timeout(1s);
+    pipeline longer = command("c") | command("d");
+    longer.timeout(2s);
+    CHECK(((shorter | longer).timeout() == platform::clock::duration(1s)));
+    CHECK(((longer | shorter).timeout() == platform::clock::duration(1s)));
+}
+
 // ---- data ----
 
 TEST_CASE("megabytes pass through three stages unchanged", "[pipeline][process]") {

@@ -45,14 +45,15 @@ public:
         check_output(stages_.back());
         check_input(more.stages_.front());
         for (command& each : more.stages_) stages_.push_back(std::move(each));
-        if (!timeout_) timeout_ = more.timeout_;
+        if (more.timeout_ && (!timeout_ || *more.timeout_ < *timeout_)) timeout_ = more.timeout_;
         return *this;
     }
 
     // ---- bounds and judgement of the whole ----
 
-    /// How long all of it may take, from the start; then every stage that still runs is stopped. The timeout of a
-    /// command is that of its stage. Throws std::invalid_argument for none at all, or less.
+    /// How long all of it may take, from when all programs run; then every stage that still runs is stopped. Of two
+    /// pipelines that become one the shorter time holds. The timeout of a command is that of its stage. Throws
+    /// std::invalid_argument for none at all, or less.
     template <class Rep, class Period>
     pipeline& timeout(std::chrono::duration<Rep, Period> d) {
         const auto length = to_clock_duration(d);

@@ -7,6 +7,7 @@
 //     std::string head = co_await output(command("git", "rev-parse", "HEAD"));      // what $(...) gives
 //     if (attempt a = co_await try_execute(command("gti")); !a) log(a.why());       // nothing is thrown
 
+#include <cstddef>
 #include <exception>
 #include <new>
 #include <optional>
@@ -17,6 +18,7 @@
 #include "../core/concat.hpp"
 #include "../core/error.hpp"
 #include "../coro/task.hpp"
+#include "../io/capture.hpp"
 #include "../process/async_process.hpp"
 #include "../process/child_terminal.hpp"
 #include "../process/command.hpp"
@@ -60,6 +62,13 @@ inline void decide_stdin(command& c, std::string_view input) {
     if (said && !input.empty() && !said->is_stream()) {
         throw usage_error(concat({"input for ", c.program(), ", whose stdin the command has from elsewhere"}));
     }
+}
+
+/// As much of stderr as one may want to see of a program that may run for ever, where the command says nothing of it.
+inline void keep_little_of_stderr(command& c) {
+    const capture& err = c.rules().err;
+    if (!err.is_limit() || err.head_bytes() != capture::default_limit) return;
+    c.capture_err(capture::head_tail(std::size_t{16} << 10, std::size_t{48} << 10));
 }
 
 /// The result as it is, so long as the run has kept its bounds.

@@ -16,12 +16,12 @@
 #include "../core/line_buffer.hpp"
 #include "../coro/branch.hpp"
 #include "../coro/task.hpp"
-#include "../io/capture.hpp"
 #include "../io/stream_reader.hpp"
 #include "../process/command.hpp"
 #include "../process/communicate.hpp"
 #include "../process/process_error.hpp"
 #include "../process/result.hpp"
+#include "execute.hpp"
 #include "finder.hpp"
 #include "followed_child.hpp"
 
@@ -30,13 +30,7 @@ namespace detail {
 
 class line_finder final : public followed_child {
 public:
-    explicit line_finder(command c) : followed_child(std::move(c)) {
-        // As much of stderr as one may want to see of a program that may run for ever.
-        const capture& err = what().rules().err;
-        if (err.is_limit() && err.head_bytes() == capture::default_limit) {
-            what().capture_err(capture::head_tail(std::size_t{16} << 10, std::size_t{48} << 10));
-        }
-    }
+    explicit line_finder(command c) : followed_child(std::move(c)) { keep_little_of_stderr(what()); }
     ~line_finder() override { end_search(); }
 
     [[nodiscard]] bool at_hand() {

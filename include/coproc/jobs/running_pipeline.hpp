@@ -65,13 +65,8 @@ public:
         throw usage_error(concat({"the last stdout of ", line_, " is no pipe, so there are no lines of it"}));
     }
 
-    /// As much of each stderr as one may want to see of programs that may run for ever.
     void keep_little_of_stderr() {
-        for (command& each : commands_) {
-            const capture& err = each.rules().err;
-            if (!err.is_limit() || err.head_bytes() != capture::default_limit) continue;
-            each.capture_err(capture::head_tail(std::size_t{16} << 10, std::size_t{48} << 10));
-        }
+        for (command& each : commands_) detail::keep_little_of_stderr(each);
     }
 
     /// Once only. Completes when every program runs. Throws spawn_error when none does any more, and what else a start

@@ -40,7 +40,7 @@ namespace coproc {
 class command_queue {
 public:
     /// As many at once as this process may use processors.
-    template <class = void> // as all that leads to a coroutine: see queue_state.hpp
+    template <class = void> // as all that leads to a coroutine: see coro/task.hpp
     command_queue() : command_queue(platform::usable_processors()) {}
     /// At most so many at once; with 1 it is a sequence. Throws std::invalid_argument for less than 1.
     template <std::integral Slots>
@@ -105,7 +105,10 @@ public:
     /// Sends the rest home: what waits is skipped; children that run are stopped as by `async_process::stop`, with the
     /// grace of their commands, and their results kept. Returns at once; the queue is over when they are, and what is
     /// queued until then is skipped, too.
-    void stop() { state().stop("the queue was stopped"); }
+    template <class = void>
+    void stop() {
+        state().stop("the queue was stopped");
+    }
     /// Gives up what is not over: children that run are dealt with as their commands' `on_destroy` says, by default
     /// killed, and all these jobs are `cancelled` when this returns. Not from within a sink of one of its commands.
     void cancel() { state().cancel("the queue was cancelled"); }

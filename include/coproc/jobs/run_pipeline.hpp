@@ -29,24 +29,25 @@
 namespace coproc {
 namespace detail {
 
-using running_pipeline_owner = std::unique_ptr<running_pipeline>;
-
 // Every task has a name before it is awaited: GCC 12 destroys some temporaries of such an expression twice.
 
-inline task<pipeline_result> run_to_its_end(running_pipeline_owner p) {
+template <class Pipeline>
+task<pipeline_result> run_to_its_end(std::unique_ptr<Pipeline> p) {
     co_await p->start();
     p->tend_all();
     task<pipeline_result> rest = p->finish();
     co_return co_await std::move(rest);
 }
 
-inline task<pipeline_result> execute_pipeline(running_pipeline_owner p) {
+template <class Pipeline>
+task<pipeline_result> execute_pipeline(std::unique_ptr<Pipeline> p) {
     task<pipeline_result> all = run_to_its_end(std::move(p));
     pipeline_result r = co_await std::move(all);
     co_return std::move(r).check();
 }
 
-inline task<pipeline_attempt> try_pipeline(running_pipeline_owner p) {
+template <class Pipeline>
+task<pipeline_attempt> try_pipeline(std::unique_ptr<Pipeline> p) {
     pipeline_attempt a;
     static_cast<pipeline_result&>(a) = p->blank_result();
     task<pipeline_result> all = run_to_its_end(std::move(p));
@@ -62,7 +63,8 @@ inline task<pipeline_attempt> try_pipeline(running_pipeline_owner p) {
     co_return a;
 }
 
-inline task<std::string> output_of_pipeline(running_pipeline_owner p) {
+template <class Pipeline>
+task<std::string> output_of_pipeline(std::unique_ptr<Pipeline> p) {
     task<pipeline_result> all = execute_pipeline(std::move(p));
     pipeline_result r = co_await std::move(all);
     std::string text = std::move(r.stages.back().out);
@@ -83,24 +85,28 @@ inline task<std::string> output_of_pipeline(running_pipeline_owner p) {
 /// default SIGKILL. Lazy: nothing runs before it is awaited.
 ///
 /// Input for a first stage whose stdin comes from elsewhere is a usage_error.
-[[nodiscard]] inline task<pipeline_result> execute(const pipeline& what, std::string input = {}) {
+template <class = void>
+[[nodiscard]] task<pipeline_result> execute(const pipeline& what, std::string input = {}) {
     return detail::execute_pipeline(std::make_unique<detail::running_pipeline>(what, std::move(input)));
 }
 
 /// The same, but whatever comes of it is a value; only std::bad_alloc is thrown.
-[[nodiscard]] inline task<pipeline_attempt> try_execute(const pipeline& what, std::string input = {}) {
+template <class = void>
+[[nodiscard]] task<pipeline_attempt> try_execute(const pipeline& what, std::string input = {}) {
     return detail::try_pipeline(std::make_unique<detail::running_pipeline>(what, std::move(input)));
 }
 
 /// The same; what the last stage wrote to stdout, without its trailing newlines.
-[[nodiscard]] inline task<std::string> output(const pipeline& what, std::string input = {}) {
+template <class = void>
+[[nodiscard]] task<std::string> output(const pipeline& what, std::string input = {}) {
     return detail::output_of_pipeline(std::make_unique<detail::running_pipeline>(what, std::move(input)));
 }
 
 /// The lines that the last stage of a pipeline writes, as they come. Move-only; it owns every stage, and destroying it
 /// deals with those that run as their commands' `on_destroy` says: by default SIGKILL. Whatever awaits something of it
 /// must be gone before.
-class pipeline_lines {
+template <class>
+class basic_pipeline_lines {
     struct state {
         state(const pipeline& what, std::string input) : all(what, std::move(input)) { all.keep_little_of_stderr(); }
 
@@ -114,7 +120,8 @@ class pipeline_lines {
     };
 
 public:
-    pipeline_lines(const pipeline& what, std::string input) : state_(std::make_unique<state>(what, std::move(input))) {}
+    basic_pipeline_lines(const pipeline& what, std::string input)
+        : state_(std::make_unique<state>(what, std::move(input))) {}
 
     class [[nodiscard]] next_awaiter {
     public:
@@ -197,12 +204,14 @@ private:
 
     std::unique_ptr<state> state_;
 };
+using pipeline_lines = basic_pipeline_lines<void>;
 
 /// Starts nothing before the first `next()`. The stages before the last are looked after whether or not somebody is in
 /// `next()`; the last one is held up, as by any pipe, while nobody is. Its `idle_timeout` counts within `next()` alone.
 /// Of each stderr the first 16 KiB and the last 48 KiB are kept where its command says nothing else.
 /// A last stdout that cannot be read here is a usage_error.
-[[nodiscard]] inline pipeline_lines lines(const pipeline& what, std::string input = {}) {
+template <class = void>
+[[nodiscard]] pipeline_lines lines(const pipeline& what, std::string input = {}) {
     return {what, std::move(input)};
 }
 

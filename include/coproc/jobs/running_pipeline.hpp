@@ -40,12 +40,13 @@ namespace coproc::detail {
 
 /// Stays where it is; used on the thread of its loop. Destroying it deals with what runs as each command's `on_destroy`
 /// says.
-class running_pipeline {
+template <class>
+class basic_running_pipeline {
 public:
-    running_pipeline(const pipeline& what, std::string input)
+    basic_running_pipeline(const pipeline& what, std::string input)
         : commands_(what.stages()), timeout_(what.timeout()), line_(what.to_string()), input_(std::move(input)) {}
-    running_pipeline(const running_pipeline&) = delete;
-    running_pipeline& operator=(const running_pipeline&) = delete;
+    basic_running_pipeline(const basic_running_pipeline&) = delete;
+    basic_running_pipeline& operator=(const basic_running_pipeline&) = delete;
 
     /// Of stages of which nothing is known.
     [[nodiscard]] pipeline_result blank_result() const {
@@ -316,5 +317,6 @@ private:
     task_group group_; // everything that has to end before this has
     task_group clock_;
 };
+using running_pipeline = basic_running_pipeline<void>;
 
 } // namespace coproc::detail

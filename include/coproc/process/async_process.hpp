@@ -41,7 +41,8 @@
 namespace coproc {
 namespace detail {
 class followed_child;
-class running_pipeline;
+template <class>
+class basic_running_pipeline;
 } // namespace detail
 
 /// Whether a signal was sent. It has been when the call returns; awaiting that is allowed and does nothing.
@@ -282,7 +283,8 @@ public:
 private:
     friend class starting;
     friend class detail::followed_child;
-    friend class detail::running_pipeline;
+    template <class>
+    friend class detail::basic_running_pipeline;
 
     static detail::process_owner start(const command& c, const streams& own, event_loop& loop) {
         detail::process_owner made(new detail::process_state(c, own, loop));

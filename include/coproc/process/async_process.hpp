@@ -216,8 +216,9 @@ public:
 
     /// SIGTERM, up to `grace` for the child to end, and for all others that the command reaches; then SIGKILL to those
     /// who are left. With no grace, or less, SIGKILL at once. Completes when the child has been reaped and nobody else
-    /// is there; others are waited for no longer than a second after SIGKILL (`survivors`). Cancelling it leaves
-    /// everybody as they are.
+    /// is there; others are waited for no longer than a second after SIGKILL (`survivors`). A child that we may not
+    /// signal, such as sudo, is not waited for then, either: its status is unknown, it is one of the survivors, and the
+    /// loop reaps it when it ends. Cancelling it leaves everybody as they are.
     template <class Rep, class Period>
     [[nodiscard]] task<exit_status> stop(std::chrono::duration<Rep, Period> grace) {
         return detail::stop(state(), state().group, to_clock_duration(grace));

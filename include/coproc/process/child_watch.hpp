@@ -10,6 +10,7 @@
 // with in the same way.
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <coroutine>
 #include <csignal>
@@ -101,8 +102,18 @@ public:
     [[nodiscard]] bool is_being_ended() const noexcept {
         return endings_ > 0 || (abandoned_ && !on_destroy_.detaches());
     }
+    /// SIGKILL to all. True if the child itself lives on, since the system does not let us signal it: its program has
+    /// more rights than we have, as sudo has. To wait for its end would be to wait for ever.
+    [[nodiscard]] bool kill_all_in_vain() noexcept {
+        if (signal_all(SIGKILL) && !family_) return false;
+        return !poll() && !child_.send_signal(0) && errno == EPERM;
+    }
+    /// It lives on, and has ended with an unknown status as far as anybody here is concerned. The loop reaps it.
+    /// Throws std::bad_alloc.
+    [[gnu::cold]] void give_up();
+
     /// How many the last stop had to leave.
-    [[nodiscard]] std::size_t survivors() const noexcept { return survivors_; }
+    [[nodiscard]] std::size_t survivors() const noexcept { return survivors_ + (given_up_ ? 1 : 0); }
     void survivors(std::size_t number) noexcept { survivors_ = number; }
 
     // ---- life ----
@@ -249,8 +260,8 @@ private:
     [[gnu::cold]] void on_loop_end() noexcept override {
         close_streams();
         if (!on_destroy_.detaches() && !in_a_fork()) {
-            if (!reaped() || family_) signal_all(SIGKILL);
-            if (!reaped()) finish(child_.reap());
+            const bool lives_on = (!reaped() || family_) && kill_all_in_vain();
+            if (!lives_on && !reaped()) finish(child_.reap());
         }
         forget_all();
         loop_ = nullptr;
@@ -290,7 +301,25 @@ private:
     int endings_ = 0;
     bool abandoned_ = false;
     bool is_hearing_ = false;
+    bool given_up_ = false;
     unsigned char last_words_ = 0; // turns that are left for them
 };
+
+/// A child that nobody wants to hear of any more.
+class unwanted_child final : public child_watch {
+public:
+    explicit unwanted_child(event_loop& loop) noexcept : child_watch(loop, destroy::detach) {}
+
+private:
+    void close_streams() noexcept override {}
+};
+
+inline void child_watch::give_up() {
+    auto* const heir = new unwanted_child(loop()); // destroys itself
+    given_up_ = true;
+    finish(platform::reaped{});
+    heir->start(std::move(child_));
+    heir->abandon();
+}
 
 } // namespace coproc::detail

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <coroutine>
+#include <cstddef>
 #include <optional>
 #include <utility>
 
@@ -166,13 +167,14 @@ task<exit_status> stop(Child& child, stream_group& group, stop_sequence how) {
     }
     // Others who cannot be killed, deep in a driver, are not waited for for ever; and who was missed is killed later.
     for (int round = 0; round < 10 && !gone; ++round) {
-        child.signal_all(SIGKILL);
+        if (child.kill_all_in_vain()) break;
         wait_awaiter until_reaped(child, group);
         co_await until_reaped;
         others_awaiter until_gone(child, group, deadline_after(std::chrono::milliseconds(100)));
         gone = co_await until_gone;
     }
-    child.survivors(gone ? 0 : child.others()->count());
+    child.survivors(gone || child.others() == nullptr ? 0 : child.others()->count());
+    if (!child.reaped()) child.give_up();
     co_return child.status();
 }
 

@@ -179,6 +179,7 @@ task<result> communicate(State& s, std::string input, time_limit limit, run_so_f
     r.err_bytes = s.err.arrived();
     r.out_truncated = out.truncated();
     r.err_truncated = err.truncated();
+    r.err_gap = std::min(rules.err.head_bytes(), r.err.size());
     r.timed_out = end == run_end::timed_out || end == run_end::silent;
     r.killed = r.stopped && r.status.signal() == SIGKILL;
     r.survivors = r.stopped ? s.survivors() : 0;

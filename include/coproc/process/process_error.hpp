@@ -28,10 +28,14 @@ namespace detail {
     if (all.empty()) return {};
     const std::size_t unkept = r.err_truncated ? static_cast<std::size_t>(r.err_bytes) - r.err.size() : 0;
     if (all.size() <= 2 * part && unkept == 0) return concat({", stderr ", in_quotes(all)});
-    const std::string_view head = all.substr(0, std::min(part, all.size() / 2));
-    const std::string_view tail = all.substr(all.size() - std::min(part, all.size() - head.size()));
-    const std::size_t left_out = all.size() - head.size() - tail.size() + unkept;
-    return concat({", stderr ", in_quotes(head), " ... ", left_out, " bytes ... ", in_quotes(tail)});
+    const std::size_t gap = unkept == 0 ? all.size() / 2 : std::min(r.err_gap, all.size());
+    const std::string_view head = all.substr(0, std::min(part, gap));
+    const std::string_view tail = all.substr(all.size() - std::min(part, all.size() - gap));
+    std::string text(", stderr ");
+    if (!head.empty()) text.append(in_quotes(head)).append(" ... ");
+    text.append(to_text(all.size() - head.size() - tail.size() + unkept)).append(" bytes");
+    if (!tail.empty()) text.append(" ... ").append(in_quotes(tail));
+    return text;
 }
 
 /// How it ended and what it wrote to stderr; `why` comes before that, empty if that is the reason.

@@ -26,6 +26,7 @@ struct result {
     std::uint64_t err_bytes = 0;  ///< all that it wrote to stderr, kept or not
     bool out_truncated = false;   ///< not all that came of stdout was kept
     bool err_truncated = false;   ///< not all that came of stderr was kept
+    std::size_t err_gap = 0;      ///< if so, where in `err` the bytes are missing
     bool timed_out = false;       ///< it was stopped since its time was over, in all or without output
     bool stopped = false;         ///< we have stopped it
     bool killed = false;          ///< and SIGKILL was needed

@@ -181,6 +181,17 @@ TEST_CASE("a dry run fails as the start would", "[process]") {
     }
 }
 
+TEST_CASE("a dry run refuses a command that contradicts itself as the start would", "[process]") {
+    const nothing_leaks check;
+    const std::string cat = child("cat");
+    event_loop loop;
+    for (const command& c : {command(cat).reach(reach::group), command(cat).reach(reach::cgroup),
+                             command(cat).pty().in(stdio::null).out(stdio::null).err(stdio::null)}) {
+        CHECK_THROWS_AS(async_process(c), usage_error);
+        CHECK_THROWS_AS(dry_run(c), usage_error);
+    }
+}
+
 TEST_CASE("a dry run needs no loop", "[process]") {
     CHECK(event_loop::try_current() == nullptr);
     CHECK(dry_run(command(child("cat"))).argv.size() == 1);

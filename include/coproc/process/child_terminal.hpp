@@ -29,6 +29,12 @@ namespace coproc::detail {
     return is_terminal(c, 2) ? 2 : 0;
 }
 
+/// Throws usage_error if a terminal is wanted that would be none of the three.
+inline void require_a_stream_on_terminal(const command& c) {
+    if (!c.on_terminal() || terminal_reader(c) != 0 || is_terminal(c, 0)) return;
+    throw usage_error("pty(): stdin, stdout and stderr are all said to be something else");
+}
+
 class child_terminal {
 public:
     /// None.
@@ -45,11 +51,9 @@ public:
 
 private:
     [[gnu::cold]] void make(const command& c) {
+        require_a_stream_on_terminal(c);
         const std::size_t reader = terminal_reader(c);
         const bool writes = is_terminal(c, 0);
-        if (reader == 0 && !writes) {
-            throw usage_error("pty(): stdin, stdout and stderr are all said to be something else");
-        }
         platform::pty_ends ends = c.on_terminal()->open();
         if (!ends.master) fail(c, platform::last_error());
         // Each stream has a descriptor of its own, since it is watched by that.

@@ -2,6 +2,7 @@
 #include <coproc/process/destroy.hpp>
 
 #include <chrono>
+#include <stdexcept>
 
 #include "support/catch.hpp"
 
@@ -15,4 +16,10 @@ TEST_CASE("a destroy policy kills at once or after a grace or not at all", "[pro
     CHECK_FALSE(destroy::terminate(2s).detaches());
     CHECK(destroy(destroy::detach).detaches());
     CHECK(destroy::terminate(std::chrono::hours::max()).grace() == platform::clock::duration::max());
+    CHECK(destroy::terminate(0s).grace() == 0s);
+}
+
+TEST_CASE("a destruction with less than no grace is refused where it is said", "[process]") {
+    CHECK_THROWS_AS(destroy::terminate(-1ns), std::invalid_argument);
+    CHECK_THROWS_AS(destroy::terminate(-0.5s), std::invalid_argument);
 }

@@ -3,6 +3,9 @@
 //
 // destroy: what becomes of a child that still runs when its async_process is destroyed.
 
+#include <chrono>
+#include <stdexcept>
+
 #include "../loop/timers.hpp"
 
 namespace coproc {
@@ -18,9 +21,11 @@ public:
     constexpr destroy(kind k) noexcept
         : detach_(k == detach) {} // NOLINT(google-explicit-constructor): on_destroy(destroy::kill)
 
-    /// SIGTERM now, and SIGKILL if it is still there after `grace`, or at the end of the loop.
+    /// SIGTERM now, and SIGKILL if it is still there after `grace`, or at the end of the loop. Throws
+    /// std::invalid_argument for a negative one.
     template <class Rep, class Period>
-    [[nodiscard]] static destroy terminate(std::chrono::duration<Rep, Period> grace) noexcept {
+    [[nodiscard]] static destroy terminate(std::chrono::duration<Rep, Period> grace) {
+        if (grace < grace.zero()) throw std::invalid_argument("the grace of a destruction is negative");
         destroy policy(kill);
         policy.grace_ = to_clock_duration(grace);
         return policy;

@@ -30,7 +30,7 @@ TEST_CASE("a stop sequence is a value and refuses what is no signal", "[process]
     CHECK(copy.steps()[0].time == 1s);
     CHECK(copy.steps()[1].signal == SIGTERM);
     CHECK(copy.steps()[1].time == 2500us);
-    for (const int number : {0, -1, NSIG, 100000, std::numeric_limits<int>::min()}) {
+    for (const int number : {0, -1, platform::highest_signal + 1, 100000, std::numeric_limits<int>::min()}) {
         CHECK_THROWS_AS(s.then(number, 1s), std::invalid_argument);
     }
     CHECK(s.steps().size() == 2);

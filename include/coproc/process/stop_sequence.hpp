@@ -13,6 +13,7 @@
 
 #include "../core/concat.hpp"
 #include "../loop/timers.hpp"
+#include "../platform/system_numbers.hpp"
 
 namespace coproc {
 
@@ -31,7 +32,7 @@ public:
     /// `then(SIGCONT, 0s).then(SIGTERM, 5s)`. Throws std::invalid_argument for what is no signal.
     template <class Rep, class Period>
     stop_sequence& then(int signal, std::chrono::duration<Rep, Period> time) {
-        if (signal <= 0 || signal >= NSIG) {
+        if (signal <= 0 || signal > platform::highest_signal) {
             throw std::invalid_argument(detail::concat({signal, " is no signal"}));
         }
         steps_.push_back({signal, to_clock_duration(time)});

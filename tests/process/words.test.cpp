@@ -2,8 +2,12 @@
 #include <coproc/process/words.hpp>
 
 #include <filesystem>
+#include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include <coproc.hpp>
 
 #include "support/catch.hpp"
 
@@ -17,6 +21,25 @@ TEST_CASE("plain words stand as they are", "[process]") {
     for (const std::string_view plain : {"ls", "-la", "/usr/bin/x", "a_b+c,d.e:f@g%h"}) {
         CHECK(shell_quoted(plain) == plain);
     }
+}
+
+TEST_CASE("a null pointer is no word and is refused where it is given", "[process]") {
+    const char* const none = nullptr;
+    command c("x");
+    CHECK_THROWS_AS(command(none), std::invalid_argument);
+    CHECK_THROWS_AS(command("x", none), std::invalid_argument);
+    CHECK_THROWS_AS(c.arg(none), std::invalid_argument);
+    CHECK_THROWS_AS(c.arg0(none), std::invalid_argument);
+    CHECK_THROWS_AS(c.env("KEY", none), std::invalid_argument);
+    CHECK_THROWS_AS(c.env(none, "value"), std::invalid_argument);
+    CHECK_THROWS_AS(c.unset_env(none), std::invalid_argument);
+    CHECK_THROWS_AS(c.cwd(none), std::invalid_argument);
+    CHECK_THROWS_AS(c.cgroup(none), std::invalid_argument);
+    CHECK_THROWS_AS(c.args(std::vector<const char*>{"a", none}), std::invalid_argument);
+    CHECK_THROWS_AS(secret(none), std::invalid_argument);
+    CHECK_THROWS_AS(stdio::file(none), std::invalid_argument);
+    CHECK_THROWS_AS(shell(none), std::invalid_argument);
+    CHECK(c.to_string() == "x");
 }
 
 TEST_CASE("what a shell would touch stands between single quotes", "[process]") {

@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "../core/concat.hpp"
@@ -31,6 +32,9 @@ namespace detail {
 
 template <word T>
 [[nodiscard]] std::string to_word(const T& w) {
+    if constexpr (std::is_pointer_v<T>) { // of getenv(3), perhaps
+        if (w == nullptr) throw std::invalid_argument("a word of a command is a null pointer");
+    }
     if constexpr (std::convertible_to<const T&, std::string_view>) return std::string(std::string_view(w));
     else return std::string(std::string_view(w.native()));
 }

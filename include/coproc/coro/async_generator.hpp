@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "../core/error.hpp"
+#include "first_suspension.hpp"
 #include "unique_frame.hpp"
 
 namespace coproc {
@@ -30,7 +31,9 @@ template <class T>
 class generator_promise {
 public:
     async_generator<T> get_return_object() noexcept;
-    std::suspend_always initial_suspend() const noexcept { return {}; }
+    first_suspension<generator_promise> initial_suspend() const noexcept {
+        return first_suspension<generator_promise>(*this);
+    }
 
     // A value, or the end: whoever waits in next() goes on. Nobody does while the generator is still inside the call
     // that next() made, and then next() sees for itself.

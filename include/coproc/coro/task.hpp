@@ -22,6 +22,7 @@
 #include <utility>
 
 #include "../core/error.hpp"
+#include "first_suspension.hpp"
 #include "outcome.hpp"
 #include "unique_frame.hpp"
 
@@ -36,7 +37,7 @@ template <class T>
 class task_promise final : public outcome<T> {
 public:
     task<T> get_return_object() noexcept;
-    std::suspend_always initial_suspend() const noexcept { return {}; }
+    first_suspension<task_promise> initial_suspend() const noexcept { return first_suspension<task_promise>(*this); }
 
     auto final_suspend() const noexcept {
         struct to_awaiter {

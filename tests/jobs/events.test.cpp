@@ -5,7 +5,9 @@
 #include <sys/wait.h>
 
 #include <chrono>
+#include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -195,6 +197,16 @@ TEST_CASE("an heir that holds both pipes does not hold up the last event for eve
     CHECK(all.back().e.status.code() == 5);
 }
 
+TEST_CASE("what there is of a line that an heir has not ended is told before the last event", "[process]") {
+    const nothing_leaks check;
+    platform::pipe_ends pipe = platform::make_pipe();
+    command c(child("brood"), "(e)hx");
+    const auto all = run_in_time(all_events(events(c.in(stdio::fd(pipe.read.get())).drain(50ms))));
+    REQUIRE(all.size() == 3);
+    CHECK(all[1].text == "half");
+    CHECK(all.back().e.kind == process_event::exited);
+}
+
 TEST_CASE("leaving the events early ends the child", "[process]") {
     const nothing_leaks check;
     run_in_time([]() -> task<> {
@@ -258,6 +270,37 @@ TEST_CASE("a line that is too long is told among the events and the next ones co
     }(all, errors, lines));
     CHECK(errors == 1);
     CHECK(lines == 1);
+}
+
+TEST_CASE("what a sink throws ends the events whether it was there already or waited for", "[process]") {
+    for (const bool waits : {false, true}) {
+        INFO(waits);
+        const nothing_leaks check;
+        event_loop loop;
+        platform::pipe_ends pipe = platform::make_pipe();
+        int chunks = 0;
+        command c(child("pass_on"), "0:1");
+        c.in(stdio::fd(pipe.read.get())).out(stdio::sink([&chunks](std::string_view) {
+            if (++chunks == 2) throw std::runtime_error("the sink");
+        }));
+        auto all = events(c);
+        put_into(pipe.write, "one\n");
+        loop.run(all.next()); // its start
+        loop.run(all.next());
+        const auto go_on = [&] {
+            put_into(pipe.write, "two\n");
+            while (chunks < 2) loop.run_once(1ms);
+        };
+        if (!waits) go_on();
+        const driven next = drive(all.next());
+        if (waits) go_on();
+        const auto await_next = [&] {
+            while (!next.done()) loop.run_once(1ms);
+        };
+        CHECK_THROWS_AS(await_next(), std::runtime_error);
+        const process_event* const after_the_end = loop.run(all.next());
+        CHECK(after_the_end == nullptr);
+    }
 }
 
 TEST_CASE("events outlive nothing but their loop", "[process]") {

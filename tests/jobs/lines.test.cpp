@@ -5,7 +5,7 @@
 
 #include <chrono>
 #include <cstddef>
-#include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,6 +17,7 @@
 #include "support/children.hpp"
 #include "support/driven.hpp"
 #include "support/failing_allocations.hpp"
+#include "support/pipes.hpp"
 #include "support/resources.hpp"
 #include "support/run_in_time.hpp"
 
@@ -31,6 +32,11 @@ task<std::vector<std::string>> all_of(command_lines from) {
     const auto after_the_end = co_await from.next();
     CHECK_FALSE(after_the_end);
     co_return all;
+}
+
+task<> look_at_all(command_lines& from) {
+    while (const auto line = co_await from.next()) {
+    }
 }
 
 } // namespace
@@ -141,16 +147,41 @@ TEST_CASE("lines within a timeout or an error", "[process]") {
     CHECK(count > 0);
 }
 
+TEST_CASE("how a child ended that has passed a bound is known once its lines have", "[process]") {
+    const nothing_leaks check;
+    auto late = lines(command(child("talk_of_death")).timeout(100ms));
+    CHECK_THROWS_AS(run_in_time(look_at_all(late)), timeout_error);
+    REQUIRE(late.result() != nullptr);
+    CHECK(late.result()->timed_out);
+    command c(child("flood"), "2:100000", "1:=");
+    auto too_much = lines(c.capture_err(capture::all(1000)));
+    CHECK_THROWS_AS(run_in_time(look_at_all(too_much)), output_limit_error);
+    REQUIRE(too_much.result() != nullptr);
+    CHECK(too_much.result()->err.size() == 1000);
+    CHECK(too_much.result()->err_truncated);
+}
+
 TEST_CASE("a slow reader is no silence of the child", "[process]") {
     const nothing_leaks check;
-    auto all = lines(command(child("lines"), "20000").idle_timeout(2s).timeout(1min));
-    std::size_t count = 0;
-    run_in_time([](command_lines& from, std::size_t& n) -> task<> {
-        co_await from.next();
-        co_await sleep_for(2200ms); // the child stands, its pipe is full
-        for (n = 1; co_await from.next();) ++n;
-    }(all, count));
-    CHECK(count == 20'000);
+    event_loop loop;
+    platform::pipe_ends pipe = platform::make_pipe();
+    auto all = lines(command(child("hold")).in(stdio::fd(pipe.read.get())).idle_timeout(100ms));
+    {
+        const driven first = drive(all.next());
+        while (!first.done() && !all.pid()) loop.run_once(1ms);
+    }
+    loop.run([](command_lines& from) -> task<> {
+        co_await sleep_for(100ms); // of silence, but nobody listens
+        const auto begin = platform::clock::now();
+        bool silent = false;
+        try {
+            co_await from.next();
+        } catch (const timeout_error&) {
+            silent = true;
+        }
+        CHECK(silent);
+        CHECK(platform::clock::now() - begin >= 100ms); // it has had all its time, however slow this machine is
+    }(all));
 }
 
 TEST_CASE("an heir that holds stdout does not hold up the end of the lines for ever", "[process]") {
@@ -167,6 +198,13 @@ TEST_CASE("an heir that holds stdout does not hold up the end of the lines for e
         REQUIRE(from.result() != nullptr);
         CHECK(from.result()->pipes_abandoned);
     }(all));
+}
+
+TEST_CASE("what there is of a line that an heir has not ended is the last one", "[process]") {
+    const nothing_leaks check;
+    platform::pipe_ends pipe = platform::make_pipe();
+    command c(child("brood"), "(e)hx");
+    CHECK(run_in_time(all_of(lines(c.in(stdio::fd(pipe.read.get())).drain(50ms)))) == std::vector<std::string>{"half"});
 }
 
 TEST_CASE("what an heir says within the drain is among the lines", "[process]") {
@@ -280,9 +318,45 @@ TEST_CASE("a line that is too long is told and the next ones come", "[process]")
     CHECK_THROWS_AS(all.line_limit(0), std::invalid_argument);
 }
 
-TEST_CASE("lines of a stdout that goes elsewhere are refused", "[process]") {
+TEST_CASE("what a sink throws ends the lines whether it was there already or waited for", "[process]") {
+    for (const bool waits : {false, true}) {
+        INFO(waits);
+        const nothing_leaks check;
+        event_loop loop;
+        platform::pipe_ends pipe = platform::make_pipe();
+        int chunks = 0;
+        command c(child("pass_on"), "0:1");
+        c.in(stdio::fd(pipe.read.get())).out(stdio::sink([&chunks](std::string_view) {
+            if (++chunks == 2) throw std::runtime_error("the sink");
+        }));
+        auto all = lines(c);
+        put_into(pipe.write, "one\n");
+        loop.run(all.next());
+        const auto go_on = [&] {
+            put_into(pipe.write, "two\n");
+            while (chunks < 2) loop.run_once(1ms);
+        };
+        if (!waits) go_on();
+        const driven next = drive(all.next());
+        if (waits) go_on();
+        const auto await_next = [&] {
+            while (!next.done()) loop.run_once(1ms);
+        };
+        CHECK_THROWS_AS(await_next(), std::runtime_error);
+        loop.run([](command_lines& from) -> task<> {
+            const auto after_the_end = co_await from.next();
+            CHECK_FALSE(after_the_end);
+        }(all));
+    }
+}
+
+TEST_CASE("lines of a stdout that goes elsewhere are refused before anything runs", "[process]") {
     const nothing_leaks check;
     CHECK_THROWS_AS(run_in_time(all_of(lines(command(child("shout")).out(stdio::null)))), usage_error);
+    for (const stdio& elsewhere : {stdio(stdio::null), stdio(stdio::to_err), stdio::tee(stdio::null)}) {
+        command c("/no/such/program"); // whose start would be a spawn_error
+        CHECK_THROWS_AS(run_in_time(all_of(lines(c.out(elsewhere)))), usage_error);
+    }
 }
 
 TEST_CASE("lines outlive nothing but their loop", "[process]") {

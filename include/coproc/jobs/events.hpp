@@ -19,7 +19,6 @@
 
 #include "../core/error.hpp"
 #include "../core/exit_status.hpp"
-#include "../core/line_buffer.hpp"
 #include "../core/resource_usage.hpp"
 #include "../coro/branch.hpp"
 #include "../coro/task.hpp"
@@ -59,30 +58,22 @@ struct process_event {
 
 namespace detail {
 
-class event_finder final : public followed_child {
+class event_finder : public followed_child {
 public:
     explicit event_finder(command c) : followed_child(std::move(c)) {}
-    ~event_finder() override { end_search(); }
 
     [[nodiscard]] bool at_hand() {
         require_free();
         if (over_) return true;
         if (event_.kind == process_event::exited) return over_ = true;
-        return runs() && listens_ && !is_late() && take_line();
+        return runs() && listens_ && !is_late() && final_if_thrown([this] { return take_line(); });
     }
     const process_event* take() {
-        try {
-            require_found();
-        } catch (const line_too_long&) { // the next one may be all right
-            throw;
-        } catch (...) {
-            over_ = true;
-            throw;
-        }
+        final_if_thrown([this] { require_found(); });
         return over_ ? nullptr : &event_;
     }
 
-private:
+protected:
     struct output {
         std::optional<line_read> read{};
         std::uint64_t seen = 0; // the number of the chunk that came last, and when that was
@@ -91,49 +82,6 @@ private:
         bool open = false; // lines may come
         bool ready = false;
     };
-
-    branch<void> search() override {
-        start_awaiter starts(*this);
-        co_await starts;
-        if (!std::exchange(has_told_start_, true)) {
-            set_event(process_event::started);
-            event_.pid = state().pid();
-            co_await found();
-        }
-        for (;;) {
-            begin_to_wait();
-            for (;;) {
-                if (!std::exchange(listens_, true)) {
-                    listen(out_, state().out);
-                    listen(err_, state().err);
-                    news n(state(), wake_up(), out_.read, err_.read);
-                    co_await n;
-                }
-                if (is_late()) timed_out_ = true;
-                if (!timed_out_ && take_line()) break;
-                if (timed_out_ && state().reaped() && take_line()) break;
-                const bool nothing_open = !out_.open && !err_.open;
-                if (nothing_open && state().is_over()) break;
-                if (is_silent()) timed_out_ = true;
-                if (timed_out_ && !state().reaped()) {
-                    task<exit_status> stopped = stop(state(), state().group, rules().grace);
-                    co_await std::move(stopped);
-                    continue;
-                }
-                if (is_drained()) {
-                    out_.open = err_.open = false;
-                    state().close_outputs();
-                    continue;
-                }
-                news n(state(), wake_up(), out_.read, err_.read);
-                co_await n;
-                note(out_, state().out);
-                note(err_, state().err);
-            }
-            if (!has_line_) set_exited();
-            co_await found();
-        }
-    }
 
     // First of all: which of two pipes was written to first, the kernel tells those who listen to both.
     static void listen(output& o, stream_reader& reader) {
@@ -179,6 +127,13 @@ private:
         o.elapsed = state().elapsed();
     }
 
+    // Others hold the pipes still: what there is of a line is the last one.
+    void give_up_outputs() noexcept {
+        given_up_ = true;
+        if (out_.open) state().out.feed_eof();
+        if (err_.open) state().err.feed_eof();
+    }
+
     void set_event(process_event::what kind) {
         event_.kind = kind;
         event_.text = {};
@@ -186,6 +141,7 @@ private:
         event_.elapsed = state().elapsed();
     }
     void set_exited() {
+        if (given_up_) state().close_outputs();
         set_event(process_event::exited);
         event_.status = state().status();
         event_.usage = state().ended()->usage;
@@ -203,7 +159,58 @@ private:
     bool listens_ = false;
     bool has_line_ = false;
     bool timed_out_ = false;
-    bool over_ = false;
+    bool given_up_ = false;
+};
+
+/// The part with the coroutine, a template: see coro/task.hpp.
+template <class>
+class event_search final : public event_finder {
+public:
+    explicit event_search(command c) : event_finder(std::move(c)) {}
+    ~event_search() override { end_search(); }
+
+private:
+    branch<void> search() override {
+        start_awaiter starts(*this);
+        co_await starts;
+        if (!std::exchange(has_told_start_, true)) {
+            set_event(process_event::started);
+            event_.pid = state().pid();
+            co_await found();
+        }
+        for (;;) {
+            begin_to_wait();
+            for (;;) {
+                if (!std::exchange(listens_, true)) {
+                    listen(out_, state().out);
+                    listen(err_, state().err);
+                    news n(state(), wake_up(), out_.read, err_.read);
+                    co_await n;
+                }
+                if (is_late()) timed_out_ = true;
+                if (!timed_out_ && take_line()) break;
+                if (timed_out_ && state().reaped() && take_line()) break;
+                const bool nothing_open = !out_.open && !err_.open;
+                if (nothing_open && state().is_over()) break;
+                if (is_silent()) timed_out_ = true;
+                if (timed_out_ && !state().reaped()) {
+                    task<exit_status> stopped = stop(state(), state().group, rules().grace);
+                    co_await std::move(stopped);
+                    continue;
+                }
+                if (is_drained()) {
+                    give_up_outputs();
+                    continue;
+                }
+                news n(state(), wake_up(), out_.read, err_.read);
+                co_await n;
+                note(out_, state().out);
+                note(err_, state().err);
+            }
+            if (!has_line_) set_exited();
+            co_await found();
+        }
+    }
 };
 
 } // namespace detail
@@ -213,7 +220,8 @@ private:
 /// something of it must be gone before.
 class command_events {
 public:
-    explicit command_events(command c) : finder_(std::make_unique<detail::event_finder>(std::move(c))) {}
+    template <class = void>
+    explicit command_events(command c) : finder_(std::make_unique<detail::event_search<void>>(std::move(c))) {}
 
     /// The next event, valid until the next `next()`; null for ever after `exited`. The first one starts the program.
     ///
@@ -250,6 +258,9 @@ private:
 
 /// Nothing is started before the first `next()`. Where the command says nothing of them, stdin is the null device, and
 /// both outputs are read line by line.
-[[nodiscard]] inline command_events events(command c) { return command_events(std::move(c)); }
+template <class = void>
+[[nodiscard]] command_events events(command c) {
+    return command_events(std::move(c));
+}
 
 } // namespace coproc

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <utility>
 
+#include "../core/error.hpp"
 #include "../core/line_buffer.hpp"
 #include "../coro/branch.hpp"
 #include "../io/stream_group.hpp"
@@ -76,6 +77,7 @@ public:
     child_start(const child_start&) = delete;
     child_start& operator=(const child_start&) = delete;
 
+    template <class = void>
     bool await_ready() {
         if (!under_way_) {
             under_way_.emplace(begin(what));
@@ -90,7 +92,10 @@ public:
     command what;
 
 private:
-    static branch<async_process> begin(const command& c) { co_return co_await start(c); }
+    template <class Command>
+    static branch<async_process> begin(const Command& c) {
+        co_return co_await start(c);
+    }
 
     std::coroutine_handle<> branch_ended(std::size_t) noexcept override {
         has_ended_ = true;
@@ -124,9 +129,10 @@ public:
 protected:
     ~followed_child() override = default;
 
+    template <class Child>
     class [[nodiscard]] start_awaiter {
     public:
-        explicit start_awaiter(followed_child& f) noexcept : child_(&f) {}
+        explicit start_awaiter(Child& child) noexcept : child_(&child) {}
         start_awaiter(const start_awaiter&) = delete;
         start_awaiter& operator=(const start_awaiter&) = delete;
         ~start_awaiter() { child_->start_.forget_waiter(); }
@@ -138,7 +144,7 @@ protected:
         }
 
     private:
-        followed_child* child_;
+        Child* child_;
     };
 
     [[nodiscard]] bool runs() const noexcept { return process_.has_value(); }
@@ -149,6 +155,22 @@ protected:
     [[nodiscard]] time_limit limit() const {
         return {rules().timeout, deadline_after(rules().timeout, state().started_at())};
     }
+
+    /// Whatever `f` throws is the last thing that is told, be it found at once or waited for. But after a line that is
+    /// too long the next one may be all right.
+    template <class F>
+    auto final_if_thrown(F f) {
+        try {
+            return f();
+        } catch (const line_too_long&) {
+            throw;
+        } catch (...) {
+            over_ = true;
+            throw;
+        }
+    }
+
+    bool over_ = false; // there is nothing more to tell
 
     // ---- bounds ----
 

@@ -12,8 +12,8 @@
 #include <string_view>
 #include <utility>
 
+#include "../core/concat.hpp"
 #include "../core/error.hpp"
-#include "../core/line_buffer.hpp"
 #include "../coro/branch.hpp"
 #include "../coro/task.hpp"
 #include "../io/stream_reader.hpp"
@@ -21,6 +21,7 @@
 #include "../process/communicate.hpp"
 #include "../process/process_error.hpp"
 #include "../process/result.hpp"
+#include "../process/stdio.hpp"
 #include "execute.hpp"
 #include "finder.hpp"
 #include "followed_child.hpp"
@@ -28,10 +29,9 @@
 namespace coproc {
 namespace detail {
 
-class line_finder final : public followed_child {
+class line_finder : public followed_child {
 public:
     explicit line_finder(command c) : followed_child(std::move(c)) { keep_little_of_stderr(what()); }
-    ~line_finder() override { end_search(); }
 
     [[nodiscard]] bool at_hand() {
         require_free();
@@ -39,22 +39,21 @@ public:
             line_.reset();
             return true;
         }
-        return runs() && !is_late() && take_line() && line_;
+        return runs() && !is_late() && final_if_thrown([this] { return take_line(); }) && line_;
     }
     line_view take() {
-        try {
-            require_found();
-        } catch (const line_too_long&) { // the next one may be all right
-            throw;
-        } catch (...) {
-            over_ = true;
-            throw;
-        }
+        final_if_thrown([this] { require_found(); });
         return line_;
     }
     [[nodiscard]] const std::optional<result>& ended() const noexcept { return ended_; }
 
-private:
+protected:
+    void require_readable() {
+        const std::optional<stdio>& said = what().stdio_of(1);
+        if (!said || said->is_stream()) return;
+        throw usage_error(concat({"stdout of ", what().program(), " is no pipe, so there are no lines of it"}));
+    }
+
     // True if it came to an answer: a line, or none any more.
     bool take_line() {
         read_.emplace(process().out().next_line());
@@ -64,48 +63,10 @@ private:
         return true;
     }
 
-    branch<void> search() override {
-        start_awaiter starts(*this);
-        co_await starts;
-        for (;;) {
-            begin_to_wait();
-            for (;;) {
-                if (!bound_) bound_ = passed_bound();
-                if (bound_) break;
-                if (!std::exchange(tried_, false) && take_line()) break;
-                tried_ = false;
-                if (is_silent()) bound_ = run_end::silent;
-                abandoned_ = is_drained();
-                if (bound_ || abandoned_) break;
-                if (!read_) read_.emplace(process().out().next_line());
-                news n(state(), wake_up(), read_, none_);
-                co_await n;
-            }
-            if (bound_ || abandoned_ || !line_) {
-                task<> end = finish();
-                co_await std::move(end);
-            }
-            co_await found();
-        }
-    }
-
     [[nodiscard]] std::optional<run_end> passed_bound() const {
         if (state().group.overflowed()) return run_end::too_much;
         if (is_late()) return run_end::timed_out;
         return std::nullopt;
-    }
-
-    task<> finish() {
-        line_.reset();
-        process_state& s = state();
-        if (abandoned_) s.out.close();
-        s.group.note_arrival(); // for what follows it has all its idle time
-        task<result> end = communicate(s, {}, limit(), {bound_, true});
-        result r = co_await std::move(end);
-        if (abandoned_) r.pipes_abandoned = true;
-        over_ = true;
-        ended_ = std::move(r);
-        ended_->check();
     }
 
     void is_set_up() override {
@@ -118,8 +79,63 @@ private:
     std::optional<result> ended_;
     std::optional<run_end> bound_; // that it has passed; cancelling does not undo it
     bool tried_ = false;           // the read has been begun, and there is no answer
-    bool abandoned_ = false;
-    bool over_ = false;
+    bool abandoned_ = false;       // by us, since others hold the pipe still
+};
+
+/// The part with the coroutines, a template: see coro/task.hpp.
+template <class>
+class line_search final : public line_finder {
+public:
+    explicit line_search(command c) : line_finder(std::move(c)) {}
+    ~line_search() override { end_search(); }
+
+private:
+    branch<void> search() override {
+        require_readable();
+        start_awaiter starts(*this);
+        co_await starts;
+        for (;;) {
+            begin_to_wait();
+            for (;;) {
+                if (!bound_) bound_ = passed_bound();
+                if (bound_) break;
+                if (!std::exchange(tried_, false) && take_line()) break;
+                tried_ = false;
+                if (is_silent()) bound_ = run_end::silent;
+                if (bound_) break;
+                if (!abandoned_ && is_drained()) {
+                    abandoned_ = true;
+                    state().out.feed_eof(); // what there is of a line is the last one
+                    continue;
+                }
+                if (!read_) read_.emplace(process().out().next_line());
+                news n(state(), wake_up(), read_, none_);
+                co_await n;
+            }
+            if (bound_ || !line_) {
+                task<> end = finish();
+                co_await std::move(end);
+            }
+            co_await found();
+        }
+    }
+
+    task<> finish() {
+        line_.reset();
+        process_state& s = state();
+        if (abandoned_) s.out.close();
+        s.group.note_arrival(); // for what follows it has all its idle time
+        task<result> end = communicate(s, {}, limit(), {bound_, true});
+        try {
+            ended_ = co_await std::move(end);
+        } catch (const process_error& e) { // past a bound
+            ended_ = e.result();
+            throw;
+        }
+        if (abandoned_) ended_->pipes_abandoned = true;
+        over_ = true;
+        ended_->check();
+    }
 };
 
 } // namespace detail
@@ -129,21 +145,23 @@ private:
 /// of it must be gone before.
 class command_lines {
 public:
-    explicit command_lines(command c) : finder_(std::make_unique<detail::line_finder>(std::move(c))) {}
+    template <class = void>
+    explicit command_lines(command c) : finder_(std::make_unique<detail::line_search<void>>(std::move(c))) {}
 
     /// A std::optional<std::string_view>: the next line without its `\n` or `\r\n`, an unterminated last one, too;
     /// valid until the next `next()`. The first one starts the program. A line that has come costs no suspension, and
     /// no line an allocation. Where the lines end this waits for the child; then it is nullopt for ever, or throws,
     /// once:
     ///
-    /// spawn_error, and no program has run; exit_error, with stderr, for a status that the command does not accept;
-    /// timeout_error, the child stopped and reaped, past its `timeout` (lines that had come and were not read are then
-    /// in `result().out`) or its `idle_timeout`; output_limit_error where the command limits stderr; stream_error.
-    /// line_too_long is not the end.
+    /// usage_error where stdout goes elsewhere, and spawn_error, and no program has run; exit_error, with stderr, for a
+    /// status that the command does not accept; timeout_error, the child stopped and reaped, past its `timeout` (lines
+    /// that had come and were not read are then in `result().out`) or its `idle_timeout`; output_limit_error where the
+    /// command limits stderr; stream_error. line_too_long is not the end.
     ///
     /// The bounds are looked at in `next()`: while nobody is there the child, once its pipe is full, waits. Silence
-    /// counts only while somebody listens. Once the child has ended, lines of others who hold its stdout still come
-    /// for the command's `drain`.
+    /// counts only while somebody listens. Once the child has ended, others may hold its stdout still: what is there of
+    /// theirs comes, however much that is; where `next()` has to wait for more, it does so until the command's `drain`
+    /// is over, and then the lines end.
     ///
     /// Cancelling it loses nothing: the next one goes on.
     [[nodiscard]] auto next() { return detail::found_next(mine()); }
@@ -156,7 +174,8 @@ public:
 
     /// Nothing before the first `next()`, or when it has been reaped.
     [[nodiscard]] std::optional<int> pid() const { return mine().pid(); }
-    /// How the child ended, once the lines have: with what was kept of stderr. Null before.
+    /// How the child ended, once the lines have, by nullopt, exit_error, timeout_error or output_limit_error: with what
+    /// was kept of stderr. Null before, and where another exception was their end.
     [[nodiscard]] const coproc::result* result() const {
         const auto& ended = mine().ended();
         return ended ? &*ended : nullptr;
@@ -174,6 +193,9 @@ private:
 /// Nothing is started before the first `next()`. Where the command says nothing of them, stdin is the null device (for
 /// input: `in(stdio::text(…))`), and of stderr the first 16 KiB and the last 48 KiB are kept. Nothing can deadlock:
 /// what the child writes to stderr is taken in while somebody is in `next()`.
-[[nodiscard]] inline command_lines lines(command c) { return command_lines(std::move(c)); }
+template <class = void>
+[[nodiscard]] command_lines lines(command c) {
+    return command_lines(std::move(c));
+}
 
 } // namespace coproc

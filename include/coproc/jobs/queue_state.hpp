@@ -67,8 +67,7 @@ template <class F>
     return std::make_shared<holder>(std::move(f));
 }
 
-/// A template only so that nothing of it is compiled where it is not used: GCC makes code of every coroutine that is no
-/// template, called or not. Whoever makes one, or awaits it, must be a template, too.
+/// A template, as whoever makes one or awaits it: see coro/task.hpp.
 template <class>
 class basic_queue_state final : public std::enable_shared_from_this<queue_state>, event_target, loop_resident {
 public:

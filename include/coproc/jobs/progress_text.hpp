@@ -96,15 +96,10 @@ private:
     return concat({tenths / 10, ".", tenths % 10});
 }
 
-/// To the nearest whole number; <cmath> is slow to compile.
-[[nodiscard]] inline std::uint64_t rounded(double number) noexcept {
-    const auto whole = static_cast<std::uint64_t>(number);
-    return number - static_cast<double>(whole) < 0.5 ? whole : whole + 1;
-}
-
 /// "3.1 s", "27 s", "5 min 12 s", "2 h 10 min".
 [[nodiscard]] inline std::string time_text(platform::clock::duration time) {
-    const auto tenths = static_cast<std::uint64_t>(std::max<std::int64_t>(time / std::chrono::milliseconds(100), 0));
+    const auto told = time / std::chrono::milliseconds(100);
+    const std::uint64_t tenths = told < 0 ? 0 : static_cast<std::uint64_t>(told);
     const std::uint64_t s = tenths / 10;
     if (s < 100) return concat({tenths_text(tenths), " s"});
     if (s < 6000) return concat({s / 60, " min ", s % 60, " s"});
@@ -146,6 +141,11 @@ public:
 private:
     static constexpr std::size_t memory = 32;
 
+    // <cmath> is slow to compile.
+    [[nodiscard]] static std::uint64_t rounded(double positive) noexcept {
+        const auto whole = static_cast<std::uint64_t>(positive);
+        return positive - static_cast<double>(whole) < 0.5 ? whole : whole + 1;
+    }
     [[nodiscard]] double mean_in_ns() const noexcept {
         constexpr double tick = 1e9 * platform::clock::period::num / platform::clock::period::den;
         return mean_ * tick;

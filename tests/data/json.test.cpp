@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <charconv>
 #include <clocale>
 #include <cstdint>
 #include <limits>
@@ -13,6 +14,7 @@
 #include <random>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "support/catch.hpp"
@@ -340,7 +342,7 @@ TEST_CASE("numbers are read without from_chars as with it", "[data][json]") {
         return text;
     };
     const auto check = [](const std::string& text, double expected) {
-        const double read = coproc::detail::real_without_point(text);
+        const double read = coproc::detail::real_without_point<double>(text);
         if (std::bit_cast<std::uint64_t>(read) != std::bit_cast<std::uint64_t>(expected)) FAIL(text << ": " << read);
     };
     for (int i = 0; i < 30'000; ++i) {
@@ -350,7 +352,9 @@ TEST_CASE("numbers are read without from_chars as with it", "[data][json]") {
         if (below(3) != 0) text += (below(2) == 0 ? "e" : "E+") + std::to_string(below(290));
         else if (below(2) == 0) text += "e-" + std::to_string(below(330));
         double expected = 0;
-        if (coproc::detail::from_chars_alone(text, expected)) check(text, expected);
+        const std::from_chars_result known =
+            coproc::detail::from_chars(text.data(), text.data() + text.size(), expected);
+        if (known.ec == std::errc()) check(text, expected);
     }
     const std::string zeros(30'000, '0');
     check("1" + zeros + "e-30000", 1);
@@ -370,7 +374,7 @@ TEST_CASE("numbers have a point whatever the locale says", "[data][json]") {
     for (const char* name : {"de_DE.UTF-8", "de_DE", "fr_FR.UTF-8", "C"}) {
         if (std::setlocale(LC_ALL, name) == nullptr) continue;
         CHECK(normal("[1.5,1234567.25]") == "[1.5,1234567.25]");
-        CHECK(coproc::detail::real_without_point("1234.5e-1") == 123.45);
+        CHECK(coproc::detail::real_without_point<double>("1234.5e-1") == 123.45);
     }
     std::setlocale(LC_ALL, before.c_str());
 }

@@ -12,12 +12,14 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <new>
 #include <optional>
 #include <stdexcept>
 #include <string>
 
 #include "support/catch.hpp"
 #include "support/children.hpp"
+#include "support/failing_allocations.hpp"
 #include "support/gnu_make.hpp"
 #include "support/resources.hpp"
 #include "support/run_in_time.hpp"
@@ -76,6 +78,27 @@ TEST_CASE("a server leaves nothing on the disk", "[make]") {
     CHECK_THROWS_AS(make_server(10'000'000, make_style::fifo), std::invalid_argument);
     CHECK(empty());
 }
+
+#if defined(COPROC_TEST_HAS_OWN_NEW)
+TEST_CASE("a server that memory fails leaves nothing on the disk and none open", "[make]") {
+    const temporary_directory directory;
+    const variable temporary("TMPDIR", directory.path().c_str());
+    for (const make_style style : {make_style::pipe, make_style::fifo}) {
+        for (long nth = 0;; ++nth) {
+            const nothing_leaks check;
+            failing_allocations::fail_from(nth, false);
+            try {
+                const make_server server(3, style);
+            } catch (const std::bad_alloc&) { // NOLINT(bugprone-empty-catch): as it is meant
+            }
+            const bool failed = failing_allocations::fail_no_more();
+            INFO(nth);
+            CHECK(std::filesystem::is_empty(directory.path()));
+            if (!failed) break;
+        }
+    }
+}
+#endif
 
 TEST_CASE("a server that has nowhere to make its fifo says so", "[make]") {
     const nothing_leaks check;

@@ -49,8 +49,9 @@ class make_server final : public detail::token_slots {
             const char* const temporary = std::getenv("TMPDIR"); // NOLINT(concurrency-mt-unsafe)
             const bool usable = temporary != nullptr && *temporary == '/';
             directory_ = detail::concat({usable ? temporary : "/tmp", "/coproc-XXXXXX"});
+            path_ = detail::concat({directory_, "/jobs"}); // while nothing is there that memory could fail
             if (::mkdtemp(directory_.data()) == nullptr) fail("mkdtemp");
-            path_ = detail::concat({directory_, "/jobs"});
+            path_.replace(0, directory_.size(), directory_);
             if (::mkfifo(path_.c_str(), S_IRUSR | S_IWUSR) == 0) return;
             const std::error_code error = platform::last_error();
             ::rmdir(directory_.c_str());

@@ -54,3 +54,14 @@ TEST_CASE("the excerpt of a decode_error is short and begins and ends with whole
     // Bytes that continue a character which never began are no reason to look further.
     CHECK(decode_error("JSON", "wrong", std::string(100, '\x80'), 50).excerpt().size() > 40);
 }
+
+TEST_CASE("a place beyond the end of the text has what is before it", "[data]") {
+    const std::string text(40, 'x');
+    CHECK(decode_error::place::around(text, 40) == std::string(24, 'x'));
+    CHECK(decode_error::place::around(text, 41) == std::string(24, 'x'));
+    CHECK(decode_error::place::around("", static_cast<std::size_t>(-1)).empty());
+    const decode_error e("point", "expected a comma", "1\n2", 100);
+    CHECK(e.offset() == 100);
+    CHECK(e.line() == 2);
+    CHECK(e.excerpt() == "1\n2");
+}

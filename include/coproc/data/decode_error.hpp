@@ -27,7 +27,7 @@ public:
         std::size_t column = 0; ///< in characters, from 1; 0: not known
         std::string excerpt;    ///< what is around it
 
-        /// The byte at `offset`, or the end, of all that there is.
+        /// The byte at `offset`, or the end, of all that there is. One beyond the end has the line and column of the end.
         [[nodiscard]] static place in(std::string_view whole, std::size_t offset) {
             const std::string_view before = whole.substr(0, offset);
             const std::size_t line_begin = before.rfind('\n') + 1; // npos + 1 is 0
@@ -39,6 +39,7 @@ public:
         /// Up to 24 bytes on either side of `offset`, characters whole.
         [[nodiscard]] static std::string around(std::string_view whole, std::size_t offset) {
             constexpr std::size_t side = 24;
+            offset = std::min(offset, whole.size()); // one who has miscounted is to be told of what he found
             std::size_t first = offset - std::min(side, offset);
             std::size_t last = std::min(whole.size(), offset + side);
             for (int i = 0; i < 3 && first < offset && first > 0 && detail::is_utf8_continuation(whole[first]); ++i) {

@@ -76,6 +76,8 @@ TEST_CASE("what commands a terminal or is no character is shown as a question ma
     CHECK(cut_to(99, "a\x9b"
                      "31mb\xff") == "a?31mb?");
     CHECK(cut_to(99, "exe.\xE2\x80\xAEtxt") == "exe.?txt"); // turns the direction
+    CHECK(cut_to(99, "a\xD8\x9C"
+                     "b") == "a?b"); // so does the mark of Arabic letters
     CHECK(cut_to(99, "half \xE6\xBC") == "half ?");
     CHECK(cut_to(99, "\xED\xA0\x80") == "???"); // a surrogate
 }

@@ -32,7 +32,7 @@ namespace coproc::detail {
 /// Whether a terminal may do something else than show it: control characters, and those that turn the direction of
 /// writing or end the line.
 [[nodiscard]] constexpr bool commands_terminal(std::uint32_t code) noexcept {
-    return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x200E || code == 0x200F ||
+    return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x061C || code == 0x200E || code == 0x200F ||
            (code >= 0x2028 && code <= 0x202E) || (code >= 0x2060 && code <= 0x206F) || code == 0xFEFF;
 }
 

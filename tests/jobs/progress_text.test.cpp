@@ -142,6 +142,17 @@ TEST_CASE("an estimate is the mean of all at first and follows a change of pace"
     CHECK(speed.left(counts(done + 100, done, 1)) == "11 s");
 }
 
+TEST_CASE("a queue that was given up says nothing of the pace of the next", "[jobs]") {
+    detail::pace speed;
+    speed.note(counts(100, 50, 2, 1h)); // and no end is told
+    speed.note(counts(80, 0, 2, 0s));
+    CHECK_FALSE(speed.known(counts(80, 0, 2, 0s)));
+    speed.note(counts(80, 60, 2, 30s));
+    CHECK(speed.rate() == "2.0/s");
+    speed.note(counts(80, 70, 2, 10s)); // of a third, which is told of late
+    CHECK(speed.rate() == "7.0/s");
+}
+
 TEST_CASE("a wide line has a gauge and a narrow one keeps the counts", "[jobs]") {
     detail::pace speed;
     queue_progress now = counts(120, 37, 4, 12s);

@@ -112,7 +112,8 @@ private:
 class pace {
 public:
     void note(const queue_progress& now) noexcept {
-        if (now.done <= done_) return;
+        if (now.done < done_ || now.elapsed < since_) *this = {}; // another queue: of the last no end was told
+        if (now.done == done_) return;
         const auto ended = static_cast<double>(now.done - done_);
         const double each = static_cast<double>((now.elapsed - since_).count()) / ended;
         mean_ += (each - mean_) * std::min(1.0, ended / static_cast<double>(std::min(now.done, memory)));

@@ -121,6 +121,7 @@ TEST_CASE("nothing is said of rate and estimate before it means something", "[jo
     CHECK(line({counts(100, 4, 4, 2s)}) == "4/100, 4 running, 2.0/s, 48 s left");
     CHECK(line({counts(100, 100, 0, 50s)}) == "100/100, 0 running, 2.0/s");
     CHECK(line({counts(100, 4, 4, 40s)}) == "4/100, 4 running, 6.0/min, 16 min 0 s left");
+    CHECK(line({counts(9, 2, 1, 1h)}) == "2/9, 1 running, 2.0/h, 3 h 30 min left");
     CHECK(line({counts(100000, 20000, 4, 2s)}) == "20000/100000, 4 running, 10000/s, 8 s left");
     CHECK(line({counts(3, 5, 0, 2s)}) == "5/3, 0 running, 2.5/s"); // told wrongly
 }

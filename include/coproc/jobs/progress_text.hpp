@@ -125,11 +125,12 @@ public:
     [[nodiscard]] bool known(const queue_progress& now) const noexcept {
         return done_ >= 2 && done_ >= now.running && since_ >= std::chrono::seconds(1) && mean_ >= 1;
     }
-    /// "3.1/s", or "12/min" where that says more.
+    /// "3.1/s", or "12/min" or "2.5/h" where that says more.
     [[nodiscard]] std::string rate() const {
         const double in_a_second = 1e9 / mean_in_ns();
         if (in_a_second >= 0.5) return concat({tenths_text(rounded(in_a_second * 10)), "/s"});
-        return concat({tenths_text(rounded(in_a_second * 600)), "/min"});
+        if (in_a_second >= 0.5 / 60) return concat({tenths_text(rounded(in_a_second * 600)), "/min"});
+        return concat({tenths_text(rounded(in_a_second * 36000)), "/h"});
     }
     /// Until all is done; in whole seconds, rounded up.
     [[nodiscard]] std::string left(const queue_progress& now) const {

@@ -135,7 +135,7 @@ enum class spawn_stage {
     redirect,     ///< opening or placing the descriptor of a stream
     cwd,          ///< changing to the child's working directory
     session,      ///< taking a session or a process group
-    terminal,     ///< making a terminal or taking it as the controlling one
+    terminal,     ///< making a terminal or taking it as the controlling one, or taking the foreground of ours
     cgroup,       ///< joining a cgroup
     limit,        ///< setting the limit of a resource
     priority,     ///< changing the niceness

@@ -116,8 +116,16 @@ COPROC_CHILD_SIDE inline long take_session(const session_plan& session) noexcept
     return session.group == session_plan::ours ? 0 : -raw::call(SYS_setpgid, 0, session.group);
 }
 
-COPROC_CHILD_SIDE inline long take_terminal(int fd) noexcept {
-    return fd < 0 ? 0 : -raw::call(SYS_ioctl, fd, TIOCSCTTY, 0);
+// With all signals blocked, so that to do this from the background does not stop us (SIGTTOU).
+COPROC_CHILD_SIDE inline long take_foreground(int fd) noexcept {
+    const int group = static_cast<int>(raw::call(SYS_getpid)); // we lead it
+    return -raw::call(SYS_ioctl, fd, TIOCSPGRP, raw::address(&group));
+}
+
+COPROC_CHILD_SIDE inline long take_terminal(const spawn_plan& plan) noexcept {
+    if (plan.terminal < 0) return 0;
+    return plan.session.foreground ? take_foreground(plan.terminal)
+                                   : -raw::call(SYS_ioctl, plan.terminal, TIOCSCTTY, 0);
 }
 
 // Whoever writes 0 means himself.
@@ -180,7 +188,7 @@ COPROC_CHILD_SIDE inline long enter_directory(const char* path) noexcept {
 COPROC_CHILD_SIDE inline long take_descriptors(child_slot& slot) noexcept {
     if (!slot.shares_descriptors) return 0;
     const spawn_plan& plan = *slot.plan;
-    long highest = 2;
+    long highest = plan.terminal > 2 ? plan.terminal : 2;
     for (long target = 0; target < 3; ++target) {
         if (plan.stdio[target] > highest) highest = plan.stdio[target];
     }
@@ -243,7 +251,7 @@ COPROC_CHILD_SIDE inline void child_main(void* argument) noexcept {
                           failed(slot, spawn_stage::fork, take_descriptors(slot)) ||
                           failed(slot, spawn_stage::fork, reset_dispositions(plan.inherit_signals)) ||
                           failed(slot, spawn_stage::session, take_session(plan.session)) ||
-                          failed(slot, spawn_stage::terminal, take_terminal(plan.terminal)) ||
+                          failed(slot, spawn_stage::terminal, take_terminal(plan)) ||
                           failed(slot, spawn_stage::redirect, place_descriptors(plan, slot.highest)) ||
                           failed(slot, spawn_stage::limit, set_limits(plan.settings, slot.outcome.which)) ||
                           failed(slot, spawn_stage::priority, add_niceness(plan.settings)) ||

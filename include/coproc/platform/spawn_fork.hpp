@@ -77,7 +77,12 @@ inline int take_session(const session_plan& session) noexcept {
     return session.group == session_plan::ours ? 0 : error_of(::setpgid(0, session.group));
 }
 
-inline int take_terminal(int fd) noexcept { return fd < 0 ? 0 : error_of(::ioctl(fd, TIOCSCTTY, 0)); }
+// With all signals blocked, so that to take the foreground from the background does not stop us (SIGTTOU).
+inline int take_terminal(const spawn_plan& plan) noexcept {
+    if (plan.terminal < 0) return 0;
+    return error_of(plan.session.foreground ? ::tcsetpgrp(plan.terminal, ::getpid())
+                                            : ::ioctl(plan.terminal, TIOCSCTTY, 0));
+}
 
 // No source is a target, so none is overwritten before it is copied. A copy is not close-on-exec.
 inline int place_descriptors(const spawn_plan& plan) noexcept {
@@ -222,7 +227,7 @@ inline bool failed(spawn_outcome& outcome, spawn_stage stage, int error) noexcep
     static_cast<void>(failed(outcome, spawn_stage::cgroup, join_cgroup(plan.settings)) ||
                       failed(outcome, spawn_stage::fork, reset_dispositions(plan.inherit_signals)) ||
                       failed(outcome, spawn_stage::session, take_session(plan.session)) ||
-                      failed(outcome, spawn_stage::terminal, take_terminal(plan.terminal)) ||
+                      failed(outcome, spawn_stage::terminal, take_terminal(plan)) ||
                       failed(outcome, spawn_stage::redirect, place_descriptors(plan)) ||
                       failed(outcome, spawn_stage::redirect, close_the_rest(plan, report, highest)) ||
                       failed(outcome, spawn_stage::limit, set_limits(plan.settings, outcome.which)) ||

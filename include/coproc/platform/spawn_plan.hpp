@@ -33,6 +33,7 @@ struct session_plan {
     static constexpr pid_t ours = -1;
     static constexpr pid_t its_own = 0; // as for setpgid(2)
     bool is_new = false;                ///< a session of its own, and with it a group
+    bool foreground = false;            ///< its own group is to have the foreground of our terminal
     pid_t group = ours;                 ///< or the number of one to join
 };
 
@@ -64,7 +65,9 @@ struct spawn_plan {
     const passed_fd* passed = nullptr; ///< in rising order of their targets
     std::size_t passed_count = 0;
     session_plan session;
-    int terminal = -1; ///< one of the descriptors in `stdio`: to be the controlling terminal of the new session
+    /// One of the descriptors in `stdio`: to be the controlling terminal of the new session. Or ours, of which it takes
+    /// the foreground.
+    int terminal = -1;
     const identity* as = nullptr;            ///< null: ours
     const settings_plan* settings = nullptr; ///< null: everything as we have it
     bool inherit_signals = false;            ///< else none is blocked and none ignored

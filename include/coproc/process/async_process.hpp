@@ -292,6 +292,7 @@ private:
         try {
             detail::preparation all(c, stdio::pipe);
             made->start(detail::spawn(all.plan(), made->program())); // the program runs, so nothing may fail any more
+            made->lend(all.take_foreground());
             made->connect(all.fds());
         } catch (const spawn_error& e) {
             detail::tell_failed_start(loop, 0, c, e);

@@ -8,11 +8,13 @@
 
 #include <array>
 #include <cstddef>
+#include <memory>
 #include <system_error>
 #include <utility>
 
 #include "../core/error.hpp"
 #include "../core/unique_fd.hpp"
+#include "../platform/foreground.hpp"
 #include "../platform/pipe.hpp"
 #include "../platform/pty.hpp"
 #include "command.hpp"
@@ -33,6 +35,16 @@ namespace coproc::detail {
 inline void require_a_stream_on_terminal(const command& c) {
     if (!c.on_terminal() || terminal_reader(c) != 0 || is_terminal(c, 0)) return;
     throw usage_error("pty(): stdin, stdout and stderr are all said to be something else");
+}
+
+/// Null if the command does not want the foreground of our terminal. Throws spawn_error if we have none.
+[[nodiscard]] inline std::unique_ptr<platform::foreground_loan> foreground_for(const command& c) {
+    if (!c.session().plan().foreground) return nullptr;
+    auto loan = std::make_unique<platform::foreground_loan>();
+    if (*loan) return loan;
+    const std::error_code error = platform::last_error();
+    throw spawn_error(spawn_stage::terminal, c.program(),
+                      "opening our controlling terminal, of which it is to have the foreground, failed", error);
 }
 
 class child_terminal {

@@ -24,6 +24,7 @@
 #include "../core/intrusive_list.hpp"
 #include "../core/resource_usage.hpp"
 #include "../loop/event_loop.hpp"
+#include "../platform/foreground.hpp"
 #include "../platform/fork_count.hpp"
 #include "../platform/platform.hpp"
 #include "destroy.hpp"
@@ -43,11 +44,14 @@ public:
         started_at_ = platform::clock::now();
         loop_->adopt(*this);
     }
+    /// It has taken the foreground of our terminal (null: it has not), which is given back when it is reaped.
+    void lend(std::unique_ptr<platform::foreground_loan> foreground) noexcept { foreground_ = std::move(foreground); }
     /// There is none again: no program has run, and it is ending by itself. Nobody may wait.
     void forget_failed() noexcept {
         forget();
         loop_resident::unlink();
         static_cast<void>(std::exchange(child_, {}).reap());
+        if (foreground_) foreground_->give_back(); // and kept: it may be tried again
     }
 
     [[nodiscard]] bool reaped() const noexcept { return ended_.has_value(); }
@@ -212,6 +216,8 @@ private:
         forget();
         if (!family_) loop_->remove(grace_over_);
         else family_->leader_is_reaped();
+        if (foreground_) foreground_->give_back(child_.pid());
+        foreground_.reset();
         ended_ = end;
         ended_at_ = platform::clock::now();
         if (loop_ != nullptr && loop_->observed()) tell_exit(*loop_);
@@ -288,6 +294,7 @@ private:
     platform::child child_;
     family_owner family_; // null: the child alone
     event_loop::registration watched_ = 0;
+    std::unique_ptr<platform::foreground_loan> foreground_; // null: our terminal is no concern of the child's
     std::optional<platform::reaped> ended_;
     intrusive_list<waiter> waiters_;
     alarm look_again_{*this, &child_watch::on_look_again};
@@ -317,6 +324,7 @@ private:
 inline void child_watch::give_up() {
     auto* const heir = new unwanted_child(loop()); // destroys itself
     given_up_ = true;
+    heir->lend(std::move(foreground_)); // as long as it lives on
     finish(platform::reaped{});
     heir->start(std::move(child_));
     heir->abandon();

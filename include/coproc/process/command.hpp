@@ -263,6 +263,27 @@ public:
         families_ = &detail::reached_families();
         return *this;
     }
+    /// The child is what a shell's command is that runs in the foreground, such as vi or less: it leads a process group
+    /// of its own (`new_process_group`), and before its program runs that has the foreground of our controlling
+    /// terminal. It may read from it and change it, and what is typed there signals it and not us. Its streams are what
+    /// the command says: for such a program `stdio::inherit`, all three.
+    ///
+    /// When the child has been reaped, however it ended, the terminal is given back to the group that had it, unless
+    /// somebody has handed it on to another group meanwhile. So also for a child that was let go (`destroy::detach`),
+    /// as long as our loop runs; a loop that ends before such a child leaves it the terminal. A start that fails leaves
+    /// the foreground as it was. Nobody asks whether we were in the foreground ourselves.
+    ///
+    /// This is no job control. A child that is stopped (Ctrl-Z) is neither told of nor continued and keeps the
+    /// foreground, and the modes of the terminal are not restored after a child that has changed them and was killed.
+    /// While it has the foreground we must not read from the terminal: SIGTTIN would stop us.
+    ///
+    /// Where we have no controlling terminal the start fails at spawn_stage::terminal. Throws usage_error together with
+    /// `pty`, `new_session` or `process_group`.
+    command& foreground() {
+        session_.take_foreground();
+        families_ = &detail::reached_families();
+        return *this;
+    }
     /// The child joins a group of our session, such as that of another child; if there is none of that number, the
     /// start fails at spawn_stage::session. The last word on a group counts. Throws std::invalid_argument for what is
     /// no group, 1 and less, and together with a new session.

@@ -118,7 +118,8 @@ private:
 }
 
 [[gnu::cold]] inline void describe_session(const session_choice& session, fact_list& facts) {
-    if (session.plan().is_new) return facts.add({"new session"}); // and so a new group
+    if (session.plan().is_new) return facts.add({"new session"});    // and so a new group
+    if (session.plan().foreground) return facts.add({"foreground"}); // and so a new group
     if (session.has_own_group()) return facts.add({"new process group"});
     if (session.plan().group > 0) facts.add({"process group ", session.plan().group});
 }

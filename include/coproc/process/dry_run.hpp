@@ -22,6 +22,7 @@
 #include "../core/error.hpp"
 #include "../io/capture.hpp"
 #include "child_fds.hpp"
+#include "child_terminal.hpp"
 #include "command.hpp"
 #include "describe_command.hpp"
 #include "environment_block.hpp"
@@ -116,14 +117,15 @@ inline void require_program(const command& c, const char* file) {
 /// nothing. `unset` is what a stream is that the command says nothing of: a pipe, as for async_process.
 ///
 /// Throws the spawn_error of a start where the program or the directory is not there, or a descriptor that is borrowed
-/// is not open, or what the command reaches cannot be reached; usage_error where it contradicts itself. What only doing
-/// it shows is not seen: files for the streams that cannot be opened, rights that we do
-/// not have, a script without its interpreter.
+/// is not open, or what the command reaches cannot be reached, or there is no terminal whose foreground it could have;
+/// usage_error where it contradicts itself. What only doing it shows is not seen: files for the streams that cannot be
+/// opened, rights that we do not have, a script without its interpreter.
 [[nodiscard]] inline start_plan dry_run(const command& c, const stdio& unset = stdio::pipe) {
     const detail::program_file file(c);
     detail::require_open(c);
     detail::require_a_stream_on_terminal(c);
     detail::require_reach(c);
+    static_cast<void>(detail::foreground_for(c));
     detail::require_directory(c);
     detail::require_program(c, file.name());
 

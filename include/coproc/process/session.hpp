@@ -9,26 +9,37 @@
 #include <utility>
 
 #include "../core/concat.hpp"
+#include "../core/error.hpp"
 #include "../platform/spawn_plan.hpp"
 
 namespace coproc::detail {
 
 class session_choice {
 public:
-    /// Throws std::invalid_argument if another group is to be joined: that one is not in a session that is new.
+    /// Throws std::invalid_argument if another group is to be joined: that one is not in a session that is new;
+    /// usage_error if the foreground of our terminal is wanted, which is not that session's.
     void begin_session() {
+        if (plan_.foreground) refuse_foreground();
         if (joins()) throw std::invalid_argument(contradiction());
         plan_.is_new = true;
     }
     /// A session has one of its own anyway.
     void make_group() noexcept { plan_.group = platform::session_plan::its_own; }
-    /// Throws std::invalid_argument for what is no group, and where there is to be a session.
+    /// The same, in the foreground. Throws usage_error where there is to be a session, or another group.
+    void take_foreground() {
+        if (plan_.is_new || joins()) refuse_foreground();
+        make_group();
+        plan_.foreground = true;
+    }
+    /// Throws std::invalid_argument for what is no group, and where there is to be a session; usage_error where its own
+    /// group is to be in the foreground.
     template <std::integral Id>
     void join(Id group) {
         if (!std::in_range<pid_t>(group) || static_cast<pid_t>(group) <= 1) {
             throw std::invalid_argument(concat({group, " is no process group that can be joined"}));
         }
         if (plan_.is_new) throw std::invalid_argument(contradiction());
+        if (plan_.foreground) refuse_foreground();
         plan_.group = static_cast<pid_t>(group);
     }
 
@@ -39,6 +50,10 @@ public:
     [[nodiscard]] const platform::session_plan& plan() const noexcept { return plan_; }
 
 private:
+    [[noreturn]] static void refuse_foreground() {
+        throw usage_error("foreground() is for a group of the child's own in our session: "
+                          "neither pty() nor new_session() nor process_group(id)");
+    }
     static const char* contradiction() noexcept {
         return "a child cannot begin a session and join a process group of another one";
     }

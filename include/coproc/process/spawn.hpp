@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -22,6 +23,7 @@
 #include "../core/unique_fd.hpp"
 #include "../platform/platform.hpp"
 #include "child_fds.hpp"
+#include "child_terminal.hpp"
 #include "command.hpp"
 #include "environment_block.hpp"
 #include "find_program.hpp"
@@ -148,13 +150,15 @@ class preparation {
 public:
     /// `unset` is what a stream is that the command says nothing of. Throws spawn_error; std::bad_alloc.
     preparation(const command& c, const stdio& unset)
-        : file_(c), arguments_(c), environment_(c), identity_(identity_of(c)), fds_(c, unset) {
+        : file_(c), arguments_(c), environment_(c), identity_(identity_of(c)), foreground_(foreground_for(c)),
+          fds_(c, unset) {
         require_reach(c);
         plan_.path = file_.name();
         plan_.argv = arguments_.get();
         plan_.envp = environment_.get();
         plan_.cwd = c.cwd().empty() ? nullptr : c.cwd().c_str();
         fds_.describe(plan_);
+        if (foreground_) plan_.terminal = foreground_->terminal();
         plan_.session = c.session().plan();
         plan_.as = identity_ ? &*identity_ : nullptr;
         if (!c.settings().says_nothing()) plan_.settings = &settings_.emplace(c.settings().plan(fds_.cgroup()));
@@ -166,6 +170,10 @@ public:
     [[nodiscard]] const platform::spawn_plan& plan() const noexcept { return plan_; }
     /// Those of the child close when it is destroyed; its child has copies.
     [[nodiscard]] child_fds& fds() noexcept { return fds_; }
+    /// What the child has taken of our terminal; null: nothing. Whoever reaps it gives that back.
+    [[nodiscard]] std::unique_ptr<platform::foreground_loan> take_foreground() noexcept {
+        return std::move(foreground_);
+    }
 
 private:
     program_file file_;
@@ -173,6 +181,7 @@ private:
     environment_block environment_;
     std::optional<platform::identity> identity_;
     std::optional<platform::settings_plan> settings_;
+    std::unique_ptr<platform::foreground_loan> foreground_; // where a start has failed, gives it back itself
     child_fds fds_;
     platform::spawn_plan plan_;
 };
@@ -202,7 +211,8 @@ private:
     case spawn_stage::redirect: return "placing stdin, stdout and stderr failed";
     case spawn_stage::cwd: return concat({"changing to the directory ", in_quotes(plan.cwd), " failed"});
     case spawn_stage::session: return describe_session(plan.session);
-    case spawn_stage::terminal: return "taking the terminal failed";
+    case spawn_stage::terminal:
+        return plan.session.foreground ? "taking the foreground of our terminal failed" : "taking the terminal failed";
     case spawn_stage::cgroup: return describe_cgroup(plan.settings->cgroup);
     case spawn_stage::limit: return describe_limit(plan.settings->limits[outcome.which]);
     case spawn_stage::priority: return concat({"changing the niceness by ", plan.settings->nice, " failed"});

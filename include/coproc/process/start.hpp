@@ -67,6 +67,7 @@ private:
             child = detail::spawn(all.plan(), state_->program());
         }
         state_->start(std::move(child));
+        state_->lend(all.take_foreground());
         fds_ = std::move(all.fds());
         detail::tell_start(loop, state_->pid(), c, stdio::pipe);
     }

@@ -67,6 +67,21 @@ task<int> visit_of_start(const platform::pty_ends& terminal) {
     co_return co_await look_at_visit(std::move(p), terminal);
 }
 
+// Nothing of it has a number above that of the terminal.
+task<int> visit_without_pipes(const platform::pty_ends& terminal) {
+    async_process p(
+        command(child("exit_with"), "7").in(stdio::inherit).out(stdio::inherit).err(stdio::inherit).foreground());
+    const exit_status status = co_await p.wait();
+    if (status.code() != 7) co_return 1;
+    co_return is_ours(terminal) ? 0 : 2;
+}
+task<int> count_descriptors(const platform::pty_ends& terminal) {
+    async_process p(on(terminal, "list_fds").foreground());
+    const std::string numbers = co_await p.read_stdout();
+    static_cast<void>(co_await p.wait());
+    co_return numbers == "0\n1\n2\n" ? 0 : 1;
+}
+
 task<int> background_visit(const platform::pty_ends& terminal) {
     async_process p(on(terminal, "describe_terminal").new_process_group());
     const std::string told = co_await p.read_stdout();
@@ -165,8 +180,9 @@ task<int> failed_visit(const platform::pty_ends& terminal) {
     co_return 2;
 }
 task<int> failed_visit_of_start(const platform::pty_ends& terminal) {
+    starting failing = start(failing_on(terminal)); // which lives on when that is told
     try {
-        async_process p = co_await start(failing_on(terminal));
+        async_process p = co_await failing;
     } catch (const spawn_error& e) {
         co_return e.stage() == spawn_stage::cwd&& is_ours(terminal) ? 0 : 1;
     }
@@ -194,6 +210,11 @@ int refusal_of(F f) {
 TEST_CASE("a foreground child has the terminal while it runs and we have it afterwards", "[process][spawn_fork]") {
     CHECK(outcome_of(visit) == 0);
     CHECK(outcome_of(visit_of_start) == 0);
+}
+
+TEST_CASE("a foreground child may have all our streams and gets no descriptor more", "[process][spawn_fork]") {
+    CHECK(outcome_of(visit_without_pipes) == 0);
+    CHECK(outcome_of(count_descriptors) == 0);
 }
 
 TEST_CASE("a child with a group of its own alone does not have the foreground", "[process][spawn_fork]") {

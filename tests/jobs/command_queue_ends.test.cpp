@@ -126,7 +126,7 @@ TEST_CASE("a queue that was stopped keeps every result and can be used again", "
         job_results all = co_await q.execute_all();
         CHECK(queues::states(all) == std::vector<job_state>{job_state::failed, job_state::skipped, job_state::skipped});
         CHECK(all[0].attempts == 1);
-        CHECK_THROWS_AS(all[0].check(), exit_error);
+        CHECK_THROWS_AS(all[0].check(), queue_error);
         q.queue(queues::ends_with(0));
         all = co_await q.execute_all();
         CHECK(all.size() == 1);

@@ -72,7 +72,7 @@ public:
 
     /// Calls `f(const queue_progress&)` from the loop whenever something has changed, and at the end once with
     /// `finished`. What it throws comes out of `execute_all`, which cancels the rest, or else of `next`, and the queue
-    /// goes on.
+    /// goes on; `f` is not called again.
     template <std::invocable<const queue_progress&> F>
     command_queue& on_progress(F f) {
         state().on_progress(detail::make_progress_function(std::move(f)));

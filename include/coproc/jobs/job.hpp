@@ -73,12 +73,13 @@ private:
     explicit job(std::shared_ptr<detail::job_node> node) noexcept : node_(std::move(node)) {}
 
     void come_after(const job& other) const {
+        detail::job_node& mine = waiting("after");
         const std::shared_ptr<detail::queue_state> queue = node_->queue.lock();
         if (queue == nullptr || other.node_->queue.lock() != queue) {
             throw usage_error(detail::concat({"the job ", in_quotes(name()), " cannot come after ",
                                               in_quotes(other.name()), ": that is of another queue"}));
         }
-        queue->come_after(waiting("after"), *other.node_);
+        queue->come_after(mine, *other.node_);
     }
     [[nodiscard]] detail::job_node& waiting(const char* verb) const {
         if (state() == job_state::waiting) return *node_;

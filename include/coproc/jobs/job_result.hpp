@@ -84,7 +84,7 @@ private:
 inline const job_result& job_result::check() const& {
     if (*this) return *this;
     if (error) std::rethrow_exception(error);
-    if (state == job_state::failed && !accepted.accepts(status)) throw exit_error(*this);
+    if (state == job_state::failed && !stopped && !accepted.accepts(status)) throw exit_error(*this);
     throw queue_error(std::vector<job_result>(1, *this));
 }
 

@@ -34,6 +34,7 @@
 #include "../process/command.hpp"
 #include "../process/process_error.hpp"
 #include "../process/start.hpp"
+#include "execute.hpp"
 #include "job_node.hpp"
 #include "job_result.hpp"
 #include "job_slots.hpp"
@@ -81,7 +82,7 @@ public:
     // ---- what is to be done ----
 
     std::shared_ptr<job_node> queue(command c) {
-        if (!c.stdio_of(0) && !c.on_terminal()) c.in(stdio::null);
+        decide_stdin(c, {});
         auto node = std::make_shared<job_node>(std::move(c));
         if (ready_.capacity() <= unfinished_) ready_.reserve(2 * unfinished_ + 16); // so that it cannot fail later
         node->queue = this->weak_from_this();
@@ -142,8 +143,8 @@ public:
 
     /// Nothing of it goes on.
     void cancel(std::string_view why) noexcept {
+        end_those(job_state::waiting, job_state::cancelled, why); // before they are skipped for what they come after
         cancel_running(why);
-        end_those(job_state::waiting, job_state::cancelled, why);
         look();
     }
 
@@ -202,6 +203,8 @@ private:
             ++j.attempts;
             changed_ = true;
             running_.push_back(j.among_running);
+            static_cast<result&>(j.outcome) = result();
+            j.outcome.state = job_state::not_started;
             std::exception_ptr error;
             try {
                 co_await attempt(j);
@@ -219,6 +222,7 @@ private:
             } catch (...) { // No memory for the timer: then without a pause.
             }
             if (j.stop_told) break;
+            look(); // it runs again: to be told
         }
         slot.give_back();
         --occupied_;
@@ -228,8 +232,6 @@ private:
 
     // What it throws is the end of this attempt.
     task<> attempt(job_node& j) {
-        static_cast<result&>(j.outcome) = result();
-        j.outcome.state = job_state::not_started;
         async_process child = co_await start(*j.what, *loop_);
         j.outcome.state = job_state::failed;
 
@@ -245,8 +247,11 @@ private:
         if (error) { // One that is still there cannot be talked to any more.
             j.outcome.status = co_await child.stop();
             j.outcome.elapsed = child.elapsed();
+            j.outcome.accepted = j.what->rules().accepted;
+            if (const auto used = child.usage()) j.outcome.usage = *used;
         }
         if (j.stopped) co_await hand.stops.join();
+        j.outcome.survivors = child.survivors();
         if (error) std::rethrow_exception(error);
     }
 
@@ -433,6 +438,7 @@ private:
         const platform::clock::time_point begin = platform::clock::now();
         while (!ready_.empty() && occupied_ < most_ && may_start()) {
             start_one(take_ready());
+            if (first_failed_ && !stopping_) return look(); // the rest is not to begin
             if (platform::clock::now() - begin > std::chrono::milliseconds(1)) return look();
         }
         if (!ready_.empty() && occupied_ < most_) return;
@@ -449,7 +455,8 @@ private:
         try {
             taking_.start(take_slot());
         } catch (const std::bad_alloc& e) {
-            no_slots(e.what());
+            waits_for_slot_ = false;
+            skip_waiting(e.what());
         }
         return static_cast<bool>(spare_);
     }
@@ -457,14 +464,12 @@ private:
         try {
             spare_ = co_await slots_->take();
         } catch (const std::exception& e) {
-            no_slots(e.what());
+            skip_waiting(e.what());
+        } catch (...) {
+            skip_waiting("an exception of unknown type");
         }
         waits_for_slot_ = false;
         look();
-    }
-    void no_slots(std::string_view why) noexcept {
-        waits_for_slot_ = false;
-        skip_waiting(why);
     }
 
     void start_one(job_node& j) noexcept {
@@ -479,7 +484,6 @@ private:
             --occupied_;
             end(j, job_state::not_started, {});
         }
-        changed_ = true;
     }
 
     void tell_all() noexcept {
@@ -542,6 +546,10 @@ private:
     }
 
     void begin_round() noexcept {
+        if (!active_) { // what was stopped before it ran is over
+            stopping_ = false;
+            first_failed_ = nullptr;
+        }
         if (!std::exchange(round_told_, false)) return;
         total_ = done_ = failed_ = 0;
         first_start_.reset();

@@ -27,7 +27,7 @@ public:
         std::size_t column = 0; ///< in characters, from 1; 0: not known
         std::string excerpt;    ///< what is around it
 
-        /// The byte at `offset`, or the end, of all that there is. One beyond the end has the line and column of the end.
+        /// The byte at `offset`, or the end, of all that there is; one beyond it has the line and column of the end.
         [[nodiscard]] static place in(std::string_view whole, std::size_t offset) {
             const std::string_view before = whole.substr(0, offset);
             const std::size_t line_begin = before.rfind('\n') + 1; // npos + 1 is 0

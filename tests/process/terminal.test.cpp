@@ -669,3 +669,16 @@ TEST_CASE("a shell controls its jobs on the terminal", "[process]") {
     };
     run_in_time(talk());
 }
+
+TEST_CASE("a child that has closed its terminal before it ends is not hung up on", "[process]") {
+    const nothing_leaks check;
+    const auto talk = []() -> task<> {
+        async_process p(command(child("hush")).pty().in(stdio::null).err(stdio::null));
+        const std::string shown = co_await p.out().read_all();
+        CHECK(shown == "last words\r\n");
+        p.send_signal(SIGUSR1);
+        const exit_status ended = co_await p.wait();
+        CHECK(ended.signal() == SIGUSR1); // a hang-up would have been before
+    };
+    run_in_time(talk());
+}

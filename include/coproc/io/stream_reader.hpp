@@ -205,6 +205,8 @@ public:
     [[nodiscard]] read_awaiter<void> wait_end();
     /// Drops at once what the rule does not keep.
     void trim() noexcept { buffer_.keep(kept_, true); }
+    /// What it reads is our side of a terminal: held open from the end of the bytes until `close()`.
+    void shows_terminal() noexcept { terminal_ = true; }
     /// Has a descriptor: the end was not reached, nor was it closed.
     [[nodiscard]] bool is_open() const noexcept { return static_cast<bool>(fd_); }
     /// Belongs to the stream; -1 if it has none.
@@ -307,7 +309,11 @@ private:
         }
         if (n == 0 || platform::says_end(fd_.get())) {
             buffer_.end();
-            release_descriptor(); // nothing more will come of it; it may be one of many
+            // Nothing more will come of it, and it may be one of many. But to close our side of a terminal is to hang
+            // up, on a child, too, that has only closed its own side on the way to its exit, as coreutils do.
+            stop_watching();
+            if (terminal_) held_open_ = std::move(fd_);
+            else fd_.reset();
         } else if (errno == EAGAIN) {
             readable_ = false;
         } else if (errno != EINTR) {
@@ -331,9 +337,14 @@ private:
         if (full_reads_ == full_reads_of_bulk) platform::enlarge_for_bulk(fd_.get());
     }
 
-    void release_descriptor() noexcept {
+    void stop_watching() noexcept {
         if (watched_ != 0) loop_.unwatch(fd_.get(), platform::interest::read, watched_);
+    }
+    void release_descriptor() noexcept {
+        stop_watching();
         fd_.reset();
+        held_open_.reset();
+        terminal_ = false;
     }
 
     // Asks the kernel for events, once in the stream's life; what is ready already is one.
@@ -504,6 +515,8 @@ private:
 
     event_loop& loop_;
     unique_fd fd_;
+    unique_fd held_open_; // of a terminal, after its end
+    bool terminal_ = false;
     event_loop::registration watched_ = 0;
     read_buffer buffer_;
     parked* pending_ = nullptr;

@@ -57,6 +57,8 @@ public:
         if (on_terminal[0]) in.types_on_terminal();
         connect(out, fds.take_ours(1), 1);
         connect(err, fds.take_ours(2), 2);
+        if (on_terminal[1]) out.shows_terminal();
+        else if (on_terminal[2]) err.shows_terminal();
         tap(out, fds.take_tap(1), 1);
         tap(err, fds.take_tap(2), 2);
         for (numbered_stream& each : more) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // print_settings WHAT...: "umask 0027", "nice 5", "limit 7 64 128" for "limit:7" ("infinity" for no limit), "death 15",
-// "cgroup /x", one a line.
+// "cgroup /x", "affinity 0 1", one a line.
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -11,6 +11,7 @@
 #include <string>
 
 #if defined(__linux__)
+#include <sched.h>
 #include <sys/prctl.h>
 #endif
 
@@ -46,6 +47,21 @@ bool print_death() {
 #endif
 }
 
+bool print_affinity() {
+#if defined(__linux__)
+    cpu_set_t all;
+    if (::sched_getaffinity(0, sizeof all, &all) != 0) return false;
+    std::printf("affinity");
+    for (int number = 0; number < CPU_SETSIZE; ++number) {
+        if (CPU_ISSET(number, &all)) std::printf(" %d", number);
+    }
+    std::puts("");
+    return true;
+#else
+    return false;
+#endif
+}
+
 // Of version 2: "0::/x".
 bool print_cgroup() {
     std::FILE* const file = std::fopen("/proc/self/cgroup", "r");
@@ -62,6 +78,7 @@ bool print(const std::string& what) {
     if (what == "nice") return std::printf("nice %d\n", ::getpriority(PRIO_PROCESS, 0)) > 0;
     if (what == "death") return print_death();
     if (what == "cgroup") return print_cgroup();
+    if (what == "affinity") return print_affinity();
     if (what.compare(0, 6, "limit:") == 0) return print_limit(std::atoi(what.c_str() + 6));
     return false;
 }

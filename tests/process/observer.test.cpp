@@ -426,14 +426,15 @@ TEST_CASE("what else a command says is told at its start", "[process]") {
     const command bounded = command("x")
                                 .umask(027)
                                 .nice(-5)
+                                .affinity({65, 0})
                                 .limit(RLIMIT_NOFILE, 10, 20)
                                 .limit(RLIMIT_CORE, 0, RLIM_INFINITY)
                                 .parent_death_signal(SIGTERM)
                                 .cgroup("/a b")
                                 .reach(reach::descendants);
     CHECK(detail::describe_extras(bounded, stdio::null) ==
-          "in null, out null, err null, umask 027, nice -5, limit RLIMIT_NOFILE 10 20, limit RLIMIT_CORE 0 unlimited, "
-          "parent death SIGTERM, cgroup '/a b', reach descendants");
+          "in null, out null, err null, umask 027, nice -5, processors 0 65, limit RLIMIT_NOFILE 10 20, "
+          "limit RLIMIT_CORE 0 unlimited, parent death SIGTERM, cgroup '/a b', reach descendants");
     const command teed =
         command("x").out(stdio::tee(stdio::pipe, stdio::file("/log"))).err(stdio::sink([](std::string_view) {}));
     CHECK(detail::describe_extras(teed, stdio::null) == "in null, out tee (pipe; > /log), err sink");

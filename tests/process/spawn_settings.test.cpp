@@ -34,6 +34,7 @@
 
 #if defined(__linux__)
 #include <linux/sched.h>
+#include <sched.h>
 #include <sys/syscall.h>
 
 #include "support/cgroups.hpp"
@@ -92,6 +93,9 @@ TEST_CASE("a setting that no system takes is refused where it is given and named
     CHECK(refused([](command& c) { c.limit(RLIMIT_NOFILE, 65, 64); }) ==
           "65 is a soft limit of RLIMIT_NOFILE above the hard one, 64");
     CHECK(refused([](command& c) { c.limit(RLIMIT_CPU, RLIM_INFINITY, 7); }).ends_with(" above the hard one, 7"));
+    CHECK(refused([](command& c) { c.affinity(std::vector<int>()); }) == "the processors of a command are none");
+    CHECK(refused([](command& c) { c.affinity({0, -1}); }) == "-1 is no processor");
+    CHECK(refused([](command& c) { c.affinity({1LL << 32}); }) == "4294967296 is no processor");
     CHECK(refused([](command& c) { c.parent_death_signal(0); }) == "0 is no signal");
     CHECK(refused([](command& c) { c.parent_death_signal(-15); }) == "-15 is no signal");
     CHECK(refused([](command& c) { c.parent_death_signal(1000); }) == "1000 is no signal");
@@ -265,12 +269,54 @@ TEST_CASE("a setting that this system lacks is named before anything starts", "[
     check_setting_fails(command(child("cat")).cgroup("/x"), spawn_stage::cgroup, ENOTSUP,
                         "joining the cgroup \"/x\" failed");
 #if !defined(__FreeBSD__)
+    check_setting_fails(command(child("cat")).affinity({0}), spawn_stage::affinity, ENOTSUP,
+                        "choosing its processors failed");
     check_setting_fails(command(child("cat")).parent_death_signal(SIGTERM), spawn_stage::parent_death, ENOTSUP,
                         "asking for SIGTERM at our death failed");
 #endif
 }
 
 #else
+
+// ---- processors ----
+
+namespace {
+
+std::vector<int> our_processors() {
+    cpu_set_t all;
+    std::vector<int> numbers;
+    if (::sched_getaffinity(0, sizeof all, &all) != 0) return numbers;
+    for (int number = 0; number < CPU_SETSIZE; ++number) {
+        if (CPU_ISSET(number, &all)) numbers.push_back(number);
+    }
+    return numbers;
+}
+
+std::string affinity(const std::vector<int>& processors) {
+    std::string line = "affinity";
+    for (const int number : processors) line += ' ' + std::to_string(number);
+    return line + '\n';
+}
+
+} // namespace
+
+TEST_CASE("a child runs on the processors that it is told and we on ours", "[process][spawn_fork]") {
+    const nothing_leaks check;
+    const std::vector<int> ours = our_processors();
+    REQUIRE_FALSE(ours.empty());
+    CHECK(output_of(telling("affinity")) == affinity(ours));
+    CHECK(output_of(telling("affinity").affinity(ours)) == affinity(ours));
+    CHECK(output_of(telling("affinity").affinity({ours.front()})) == affinity({ours.front()}));
+    CHECK(output_of(telling("affinity").affinity({ours.front()}).affinity({ours.back()})) == affinity({ours.back()}));
+    CHECK(output_of(telling("affinity").affinity({65535, ours.back()})) == affinity({ours.back()}));
+    CHECK(run_in_time(result_of_starting(telling("affinity").affinity({ours.back()}))).out == affinity({ours.back()}));
+    CHECK(our_processors() == ours);
+}
+
+TEST_CASE("processors that are not there are told and no program runs", "[process][spawn_fork]") {
+    check_setting_fails(telling("umask").affinity({65535}), spawn_stage::affinity, EINVAL,
+                        "choosing its processors failed");
+}
 
 // ---- limits and niceness that are refused ----
 

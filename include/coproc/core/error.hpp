@@ -139,6 +139,7 @@ enum class spawn_stage {
     cgroup,       ///< joining a cgroup
     limit,        ///< setting the limit of a resource
     priority,     ///< changing the niceness
+    affinity,     ///< choosing the processors on which it runs
     identity,     ///< taking another user, group or list of groups
     parent_death, ///< asking for a signal when the parent ends
     fork,         ///< creating the process

@@ -152,6 +152,12 @@ COPROC_CHILD_SIDE inline long add_niceness(const settings_plan* with) noexcept {
     return -raw::call(SYS_setpriority, PRIO_PROCESS, 0, now + with->nice);
 }
 
+COPROC_CHILD_SIDE inline long choose_processors(const settings_plan* with) noexcept {
+    if (with == nullptr || with->processors == nullptr) return 0;
+    const auto bytes = static_cast<long>(with->processor_words * sizeof(unsigned long));
+    return -raw::call(SYS_sched_setaffinity, 0, bytes, raw::address(with->processors));
+}
+
 COPROC_CHILD_SIDE inline long set_umask(const settings_plan* with) noexcept {
     if (with != nullptr && with->umask >= 0) raw::call(SYS_umask, with->umask);
     return 0;
@@ -255,6 +261,7 @@ COPROC_CHILD_SIDE inline void child_main(void* argument) noexcept {
                           failed(slot, spawn_stage::redirect, place_descriptors(plan, slot.highest)) ||
                           failed(slot, spawn_stage::limit, set_limits(plan.settings, slot.outcome.which)) ||
                           failed(slot, spawn_stage::priority, add_niceness(plan.settings)) ||
+                          failed(slot, spawn_stage::affinity, choose_processors(plan.settings)) ||
                           failed(slot, spawn_stage::fork, set_umask(plan.settings)) ||
                           failed(slot, spawn_stage::identity, take_identity(plan.as)) ||
                           failed(slot, spawn_stage::parent_death, ask_for_death_signal(plan.settings)) ||

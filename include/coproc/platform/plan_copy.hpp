@@ -24,17 +24,19 @@ public:
         const std::size_t pointers = (argc + 1 + envc + 1) * sizeof(char*);
         settings_ = from.settings == nullptr ? settings_plan() : *from.settings;
         const std::size_t limits = settings_.limit_count * sizeof(resource_limit);
+        const std::size_t processors = settings_.processor_words * sizeof(unsigned long);
         const std::size_t passed = from.passed_count * sizeof(passed_fd);
-        reserve(pointers + limits + passed + text_size(from.path) + text_size(from.cwd) + text_size(settings_.cgroup) +
-                text_size(from.argv) + text_size(from.envp));
+        reserve(pointers + limits + processors + passed + text_size(from.path) + text_size(from.cwd) +
+                text_size(settings_.cgroup) + text_size(from.argv) + text_size(from.envp));
 
         plan_ = from;
         plan_.as = nullptr;
         if (from.settings != nullptr) plan_.settings = &settings_;
         auto** const words = reinterpret_cast<char**>(memory_.get());
         auto* const bounds = reinterpret_cast<resource_limit*>(memory_.get() + pointers);
-        auto* const fds = reinterpret_cast<passed_fd*>(memory_.get() + pointers + limits);
-        free_ = memory_.get() + pointers + limits + passed;
+        auto* const mask = reinterpret_cast<unsigned long*>(memory_.get() + pointers + limits);
+        auto* const fds = reinterpret_cast<passed_fd*>(memory_.get() + pointers + limits + processors);
+        free_ = memory_.get() + pointers + limits + processors + passed;
         plan_.argv = copy(from.argv, words);
         plan_.envp = copy(from.envp, words + argc + 1);
         plan_.passed = fds;
@@ -43,6 +45,10 @@ public:
         plan_.cwd = copy(from.cwd);
         std::copy_n(settings_.limits, settings_.limit_count, bounds);
         settings_.limits = bounds;
+        if (settings_.processors != nullptr) {
+            std::copy_n(settings_.processors, settings_.processor_words, mask);
+            settings_.processors = mask;
+        }
         settings_.cgroup = copy(settings_.cgroup);
     }
 

@@ -29,7 +29,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstdlib>
+#include <cstring>
 #include <string_view>
 #include <utility>
 
@@ -37,6 +39,9 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #elif defined(__FreeBSD__)
+#include <sys/param.h>
+
+#include <sys/cpuset.h>
 #include <sys/procctl.h>
 #endif
 
@@ -148,6 +153,30 @@ inline int add_niceness(const settings_plan* with) noexcept {
     return error_of(::setpriority(PRIO_PROCESS, 0, ::getpriority(PRIO_PROCESS, 0) + with->nice));
 }
 
+#if defined(__linux__)
+constexpr bool can_choose_processors = true;
+inline int run_on(const unsigned long* mask, std::size_t bytes) noexcept {
+    return error_of(::syscall(SYS_sched_setaffinity, 0, bytes, mask));
+}
+#elif defined(__FreeBSD__)
+constexpr bool can_choose_processors = true;
+inline int run_on(const unsigned long* mask, std::size_t bytes) noexcept {
+    cpuset_t all; // which the kernel may want whole
+    CPU_ZERO(&all);
+    if (bytes > sizeof all) return EINVAL;
+    std::memcpy(&all, mask, bytes);
+    return error_of(::cpuset_setaffinity(CPU_LEVEL_WHICH, CPU_WHICH_PID, -1, sizeof all, &all));
+}
+#else
+constexpr bool can_choose_processors = false;
+inline int run_on(const unsigned long*, std::size_t) noexcept { return ENOTSUP; }
+#endif
+
+inline int choose_processors(const settings_plan* with) noexcept {
+    if (with == nullptr || with->processors == nullptr) return 0;
+    return run_on(with->processors, with->processor_words * sizeof(unsigned long));
+}
+
 inline int set_umask(const settings_plan* with) noexcept {
     if (with != nullptr && with->umask >= 0) ::umask(static_cast<mode_t>(with->umask));
     return 0;
@@ -232,6 +261,7 @@ inline bool failed(spawn_outcome& outcome, spawn_stage stage, int error) noexcep
                       failed(outcome, spawn_stage::redirect, close_the_rest(plan, report, highest)) ||
                       failed(outcome, spawn_stage::limit, set_limits(plan.settings, outcome.which)) ||
                       failed(outcome, spawn_stage::priority, add_niceness(plan.settings)) ||
+                      failed(outcome, spawn_stage::affinity, choose_processors(plan.settings)) ||
                       failed(outcome, spawn_stage::fork, set_umask(plan.settings)) ||
                       failed(outcome, spawn_stage::identity, take_identity(plan.as)) ||
                       failed(outcome, spawn_stage::parent_death, ask_for_death_signal(plan.settings)) ||
@@ -285,6 +315,8 @@ inline spawn_outcome read_outcome(const unique_fd& report) noexcept {
 [[gnu::cold]] inline spawn_outcome spawn_by_fork(const spawn_plan& plan, pid_t& pid) noexcept {
     const bool death_is_told = plan.settings != nullptr && plan.settings->death_signal != 0;
     if (death_is_told && !forked::can_tell_of_death) return {spawn_stage::parent_death, ENOTSUP};
+    const bool runs_elsewhere = plan.settings != nullptr && plan.settings->processors != nullptr;
+    if (runs_elsewhere && !forked::can_choose_processors) return {spawn_stage::affinity, ENOTSUP};
     pipe_ends report = make_pipe();
     const int last = forked::highest_target(plan);
     if (report.write && report.write.get() <= last) { // where it would be overwritten

@@ -49,6 +49,8 @@ struct settings_plan {
     int cgroup_procs = -1;                  ///< its file of that name, open for writing
     const resource_limit* limits = nullptr; ///< one for each resource
     std::size_t limit_count = 0;
+    const unsigned long* processors = nullptr; ///< on which it may run, a bit each; null: on ours
+    std::size_t processor_words = 0;
     int nice = 0;         ///< added to ours
     int umask = -1;       ///< -1: ours
     int death_signal = 0; ///< what it gets when the thread that makes it ends; 0: nothing

@@ -7,7 +7,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <concepts>
+#include <cstddef>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -55,6 +58,21 @@ public:
         limits_.push_back({resource, bounds});
     }
 
+    template <class Range>
+    void affinity(const Range& processors) {
+        std::vector<unsigned long> mask;
+        for (const auto& processor : processors) {
+            if (std::cmp_less(processor, 0) || std::cmp_greater_equal(processor, most_processors)) {
+                refuse(processor, "no processor");
+            }
+            const auto number = static_cast<std::size_t>(processor);
+            mask.resize(std::max(mask.size(), number / bits_of_word + 1));
+            mask[number / bits_of_word] |= 1UL << number % bits_of_word;
+        }
+        if (mask.empty()) throw std::invalid_argument("the processors of a command are none");
+        processors_ = std::move(mask);
+    }
+
     template <std::integral Signal>
     void death_signal(Signal signal) {
         if (std::cmp_less(signal, 1) || std::cmp_greater(signal, platform::highest_signal)) refuse(signal, "no signal");
@@ -69,9 +87,20 @@ public:
 
     /// Nothing is to be different from what it is here.
     [[nodiscard]] bool says_nothing() const noexcept {
-        return said_.umask < 0 && said_.nice == 0 && limits_.empty() && said_.death_signal == 0 && cgroup_.empty();
+        return said_.umask < 0 && said_.nice == 0 && limits_.empty() && processors_.empty() &&
+               said_.death_signal == 0 && cgroup_.empty();
     }
     [[nodiscard]] const std::string& cgroup() const noexcept { return cgroup_; }
+    /// In words: "0 2".
+    [[nodiscard, gnu::cold]] std::string processors() const {
+        std::string all;
+        for (std::size_t number = 0; number < processors_.size() * bits_of_word; ++number) {
+            if ((processors_[number / bits_of_word] >> number % bits_of_word & 1) == 0) continue;
+            if (!all.empty()) all += ' ';
+            all += to_text(number);
+        }
+        return all;
+    }
     /// Of a file that we make for the child: neither our mask nor its own permits more.
     [[nodiscard]] mode_t file_mode() const noexcept {
         return said_.umask < 0 ? 0666 : static_cast<mode_t>(0666 & ~said_.umask);
@@ -83,6 +112,8 @@ public:
         all.cgroup_procs = cgroup_procs;
         all.limits = limits_.data();
         all.limit_count = limits_.size();
+        if (!processors_.empty()) all.processors = processors_.data();
+        all.processor_words = processors_.size();
         if (all.death_signal != 0) all.parent = ::getpid();
         return all;
     }
@@ -98,8 +129,12 @@ private:
         return static_cast<rlim_t>(given);
     }
 
+    static constexpr std::size_t bits_of_word = std::numeric_limits<unsigned long>::digits;
+    static constexpr int most_processors = 65536; // far beyond NR_CPUS of any kernel
+
     platform::settings_plan said_; // all but what it points to
     std::vector<platform::resource_limit> limits_;
+    std::vector<unsigned long> processors_; // a bit each
     std::string cgroup_;
 };
 

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <concepts>
 #include <cstddef>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -217,6 +218,19 @@ public:
     template <std::integral N>
     command& nice(N change) {
         settings_.nice(change);
+        return *this;
+    }
+    /// The processors on which the child may run, by their numbers from 0: any range of them. Where none of them is
+    /// there, or none is ours to use, the start fails at spawn_stage::affinity; of several the system takes those that
+    /// are. Linux (sched_setaffinity(2)), FreeBSD; elsewhere the start fails.
+    template <class Range>
+    command& affinity(const Range& processors) {
+        settings_.affinity(processors);
+        return *this;
+    }
+    template <std::integral Number>
+    command& affinity(std::initializer_list<Number> processors) {
+        settings_.affinity(processors);
         return *this;
     }
     /// How much of a resource, such as RLIMIT_NOFILE, the child may use (setrlimit(2)): the bound that holds, and how

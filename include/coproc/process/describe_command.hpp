@@ -134,6 +134,7 @@ private:
         facts.add({"umask ", said.umask >> 6 & 7, said.umask >> 3 & 7, said.umask & 7}); // as one writes it
     }
     if (said.nice != 0) facts.add({"nice ", said.nice > 0 ? "+" : "", said.nice});
+    if (said.processors != nullptr) facts.add({"processors ", settings.processors()});
     for (std::size_t n = 0; n < said.limit_count; ++n) {
         const platform::resource_limit& limit = said.limits[n];
         facts.add({"limit ", platform::resource_name(limit.resource), " ", describe_bound(limit.value.rlim_cur), " ",

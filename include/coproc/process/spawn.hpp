@@ -216,6 +216,7 @@ private:
     case spawn_stage::cgroup: return describe_cgroup(plan.settings->cgroup);
     case spawn_stage::limit: return describe_limit(plan.settings->limits[outcome.which]);
     case spawn_stage::priority: return concat({"changing the niceness by ", plan.settings->nice, " failed"});
+    case spawn_stage::affinity: return "choosing its processors failed";
     case spawn_stage::identity: return "taking another identity failed";
     case spawn_stage::parent_death:
         return concat({"asking for ", signal_name(plan.settings->death_signal), " at our death failed"});

@@ -312,3 +312,17 @@ TEST_CASE("a time without end never comes", "[process]") {
                                        .drain(std::chrono::hours::max()));
     CHECK(r.status.success());
 }
+
+TEST_CASE("silence that nobody could hear is refused before anything runs", "[process]") {
+    const nothing_leaks check;
+    command c(child("cat"));
+    c.idle_timeout(30s).in(stdio::null).out(stdio::null).err(stdio::to_out);
+    CHECK_THROWS_AS(async_process(c), usage_error);
+    CHECK_THROWS_AS(dry_run(c), usage_error);
+    for (const stdio& heard : {stdio(stdio::pipe), stdio::tee(stdio::null), stdio::sink([](std::string_view) {})}) {
+        CHECK(result_of_run(command(c).err(heard)).status.success());
+        CHECK(result_of_run(command(c).out(heard)).status.success());
+    }
+    command on_terminal(child("cat"));
+    CHECK(result_of_run(on_terminal.idle_timeout(30s).in(stdio::null).err(stdio::null).pty()).status.success());
+}

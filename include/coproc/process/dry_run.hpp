@@ -125,6 +125,7 @@ inline void require_program(const command& c, const char* file) {
     detail::require_open(c);
     detail::require_a_stream_on_terminal(c);
     detail::require_reach(c);
+    detail::require_heard(c, unset);
     static_cast<void>(detail::foreground_for(c));
     detail::require_directory(c);
     detail::require_program(c, file.name());

@@ -143,6 +143,15 @@ inline void require_reach(const command& c) {
                       {refusal.error, std::system_category()});
 }
 
+/// Throws usage_error where silence is to be noticed and all that could be heard goes elsewhere.
+inline void require_heard(const command& c, const stdio& unset) {
+    if (c.rules().idle_timeout == run_rules::duration::max()) return;
+    for (const std::size_t number : {1U, 2U}) {
+        if (is_terminal(c, number) || c.stdio_of(number).value_or(unset).passes_us()) return;
+    }
+    throw usage_error("idle_timeout() takes a stdout or a stderr that comes to us: both go elsewhere");
+}
+
 // ---- all of it ----
 
 /// Everything that a start needs and that could be wanting. The command must live as long.
@@ -153,6 +162,7 @@ public:
         : file_(c), arguments_(c), environment_(c), identity_(identity_of(c)), foreground_(foreground_for(c)),
           fds_(c, unset) {
         require_reach(c);
+        require_heard(c, unset);
         plan_.path = file_.name();
         plan_.argv = arguments_.get();
         plan_.envp = environment_.get();

@@ -70,7 +70,8 @@ namespace detail {
 /// the beginning and the end of what it wrote to stderr.
 class process_error : public error {
 public:
-    /// All that is known of it, with what was captured of what it wrote. It has been reaped (or given up: one that we may not signal).
+    /// All that is known of it, with what was captured of what it wrote. It has been reaped, or given up: one that we
+    /// may not signal.
     [[nodiscard]] const coproc::result& result() const noexcept { return *result_; }
 
 protected:

@@ -147,7 +147,8 @@ inline void require_reach(const command& c) {
 inline void require_heard(const command& c, const stdio& unset) {
     if (c.rules().idle_timeout == run_rules::duration::max()) return;
     for (const std::size_t number : {1U, 2U}) {
-        if (is_terminal(c, number) || c.stdio_of(number).value_or(unset).passes_us()) return;
+        const std::optional<stdio>& said = c.stdio_of(number);
+        if (is_terminal(c, number) || (said ? *said : unset).passes_us()) return;
     }
     throw usage_error("idle_timeout() takes a stdout or a stderr that comes to us: both go elsewhere");
 }

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // How far a run may go: timeouts, grace, pipes that others hold, and what counts as a success.
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -16,6 +19,7 @@
 #include "support/children.hpp"
 #include "support/resources.hpp"
 #include "support/run_in_time.hpp"
+#include "support/temporary_directory.hpp"
 
 using namespace coproc;
 using namespace std::chrono_literals;
@@ -313,11 +317,31 @@ TEST_CASE("a time without end never comes", "[process]") {
     CHECK(r.status.success());
 }
 
+namespace {
+
+// What a start says against the command as it stands; empty if it begins. In a loop: without one that is the answer.
+std::string contradiction_in(const command& c) {
+    const auto talk = [&]() -> task<std::string> {
+        try {
+            async_process p(c);
+            co_await p.wait();
+        } catch (const usage_error& e) {
+            co_return e.what();
+        }
+        co_return "";
+    };
+    return run_in_time(talk());
+}
+
+constexpr auto nobody_hears = "idle_timeout() takes an output that comes to us: all go elsewhere";
+
+} // namespace
+
 TEST_CASE("silence that nobody could hear is refused before anything runs", "[process]") {
     const nothing_leaks check;
     command c(child("cat"));
     c.idle_timeout(30s).in(stdio::null).out(stdio::null).err(stdio::to_out);
-    CHECK_THROWS_AS(async_process(c), usage_error);
+    CHECK(contradiction_in(c) == nobody_hears);
     CHECK_THROWS_AS(dry_run(c), usage_error);
     for (const stdio& heard : {stdio(stdio::pipe), stdio::tee(stdio::null), stdio::sink([](std::string_view) {})}) {
         CHECK(result_of_run(command(c).err(heard)).status.success());
@@ -325,4 +349,28 @@ TEST_CASE("silence that nobody could hear is refused before anything runs", "[pr
     }
     command on_terminal(child("cat"));
     CHECK(result_of_run(on_terminal.idle_timeout(30s).in(stdio::null).err(stdio::null).pty()).status.success());
+}
+
+// Seen to fail: the refusal after the streams were opened, which emptied the file.
+TEST_CASE("a command that is refused as it stands leaves the files of its streams alone", "[process]") {
+    const nothing_leaks check;
+    const temporary_directory directory;
+    const std::string log = directory.file("log", "of yesterday");
+    const command c = command(child("cat")).in(stdio::null).out(stdio::file(log)).err(stdio::null);
+    CHECK(contradiction_in(command(c).idle_timeout(30s)) == nobody_hears);
+    command nowhere = command(c).reach(reach::group);
+    CHECK(contradiction_in(nowhere).starts_with("reach::group takes a group"));
+    CHECK(contradiction_in(nowhere.err(stdio::file(directory / "new"))).starts_with("reach::group takes a group"));
+    CHECK(content_of(log) == "of yesterday");
+    CHECK(::access((directory / "new").c_str(), F_OK) != 0);
+}
+
+// Seen to fail: a look at stdout and stderr alone.
+TEST_CASE("an output from 3 on can be heard as well as stdout", "[process]") {
+    const nothing_leaks check;
+    const command c = command(child("cat")).idle_timeout(30s).in(stdio::null).out(stdio::null).err(stdio::null);
+    CHECK(result_of_run(command(c).out(3, stdio::pipe)).status.success());
+    CHECK(result_of_run(command(c).out(3, stdio::sink([](std::string_view) {}))).status.success());
+    CHECK(dry_run(command(c).out(3, stdio::pipe)).argv.size() == 1);
+    CHECK(contradiction_in(command(c).in(3, stdio::pipe).out(4, stdio::null)) == nobody_hears);
 }

@@ -365,8 +365,8 @@ public:
     command& timeout(std::chrono::duration<Rep, Period> d) {
         return rule(&detail::run_rules::timeout, positive(to_clock_duration(d), "timeout"));
     }
-    /// How long it may be without output, on stdout and stderr. Where neither comes to us, by a pipe or a tee or on a
-    /// terminal, the start is a usage_error.
+    /// How long it may be without output, on stdout, stderr and those from 3 on, as far as it comes to us: by a pipe, a
+    /// socket, a sink or a tee, or on a terminal. Where none does, the start is a usage_error.
     template <class Rep, class Period>
     command& idle_timeout(std::chrono::duration<Rep, Period> d) {
         return rule(&detail::run_rules::idle_timeout, positive(to_clock_duration(d), "idle_timeout"));

@@ -150,7 +150,17 @@ inline void require_heard(const command& c, const stdio& unset) {
         const std::optional<stdio>& said = c.stdio_of(number);
         if (is_terminal(c, number) || (said ? *said : unset).passes_us()) return;
     }
-    throw usage_error("idle_timeout() takes a stdout or a stderr that comes to us: both go elsewhere");
+    for (const auto& [number, more] : c.more_stdio()) {
+        if (!more.child_reads && more.what.passes_us()) return;
+    }
+    throw usage_error("idle_timeout() takes an output that comes to us: all go elsewhere");
+}
+
+/// Before anything is opened: what will not start empties no file and takes no terminal.
+[[nodiscard]] inline const command& possible(const command& c, const stdio& unset) {
+    require_reach(c);
+    require_heard(c, unset);
+    return c;
 }
 
 // ---- all of it ----
@@ -160,10 +170,8 @@ class preparation {
 public:
     /// `unset` is what a stream is that the command says nothing of. Throws spawn_error; std::bad_alloc.
     preparation(const command& c, const stdio& unset)
-        : file_(c), arguments_(c), environment_(c), identity_(identity_of(c)), foreground_(foreground_for(c)),
-          fds_(c, unset) {
-        require_reach(c);
-        require_heard(c, unset);
+        : file_(c), arguments_(c), environment_(c), identity_(identity_of(c)),
+          foreground_(foreground_for(possible(c, unset))), fds_(c, unset) {
         plan_.path = file_.name();
         plan_.argv = arguments_.get();
         plan_.envp = environment_.get();

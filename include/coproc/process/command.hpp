@@ -221,8 +221,8 @@ public:
         return *this;
     }
     /// The processors on which the child may run, by their numbers from 0: any range of them. Where none of them is
-    /// there, or none is ours to use, the start fails at spawn_stage::affinity; of several the system takes those that
-    /// are. Linux (sched_setaffinity(2)), FreeBSD; elsewhere the start fails.
+    /// there, or none is ours to use, the start fails at spawn_stage::affinity; of several Linux takes those that are
+    /// (sched_setaffinity(2)). FreeBSD, too; elsewhere the start fails.
     template <class Range>
     command& affinity(const Range& processors) {
         settings_.affinity(processors);
@@ -366,7 +366,8 @@ public:
         return rule(&detail::run_rules::timeout, positive(to_clock_duration(d), "timeout"));
     }
     /// How long it may be without output, on stdout, stderr and those from 3 on, as far as it comes to us: by a pipe, a
-    /// socket, a sink or a tee, or on a terminal. Where none does, the start is a usage_error.
+    /// socket, a sink or a tee, or on a terminal. Where none does, the start is a usage_error. (What a stage of a
+    /// pipeline writes to the next one does not come to us: of those before the last stderr counts.)
     template <class Rep, class Period>
     command& idle_timeout(std::chrono::duration<Rep, Period> d) {
         return rule(&detail::run_rules::idle_timeout, positive(to_clock_duration(d), "idle_timeout"));

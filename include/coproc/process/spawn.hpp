@@ -160,6 +160,7 @@ inline void require_heard(const command& c, const stdio& unset) {
 [[nodiscard]] inline const command& possible(const command& c, const stdio& unset) {
     require_reach(c);
     require_heard(c, unset);
+    if (c.session().plan().foreground) require_open(c); // else our terminal could get the number of one that is closed
     return c;
 }
 

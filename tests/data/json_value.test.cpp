@@ -240,3 +240,14 @@ TEST_CASE("json is equal where it says the same", "[data][json]") {
     CHECK_FALSE(equal("[1,[2]]", "[1,[3]]"));
     CHECK(json::parse("\"text\"") == "text");
 }
+
+TEST_CASE("a number of json that a float cannot hold is refused", "[data][json]") {
+    const json value = json::parse(R"({"large":1e300,"least":-3.5e38,"most":3.4028235e38,"small":1e-300})");
+    CHECK(words_of_error([&] { static_cast<void>(value.get<float>("large")); }) ==
+          "cannot take a number that fits from \"large\": it is 1e+300: unexpected");
+    CHECK_THROWS_AS(value.get<float>("least"), json_error);
+    CHECK(value.get<float>("most") == std::numeric_limits<float>::max());
+    CHECK(value.get<float>("small") == 0);
+    CHECK(value.get<double>("large") == 1e300);
+    CHECK(value.get<long double>("large") == 1e300);
+}

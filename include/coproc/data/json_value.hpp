@@ -249,7 +249,7 @@ public:
     [[nodiscard]] const std::vector<member>& as_object() const&;
     [[nodiscard]] std::vector<member> as_object() &&;
 
-    /// As one of bool, integers (it must fit), floating point, std::string, std::string_view (which refers to this
+    /// As one of bool, integers and floating point (it must fit), std::string, std::string_view (which refers to this
     /// value), json, and std::vector and std::optional (null: nothing) of those.
     template <class T>
     [[nodiscard]] T as() const;
@@ -680,7 +680,9 @@ T json::as() const {
     } else if constexpr (detail::whole_number<T>) {
         return as_integer<T>();
     } else if constexpr (std::floating_point<T>) {
-        return static_cast<T>(as_double());
+        const auto number = static_cast<T>(as_double());
+        if (!detail::is_finite(static_cast<double>(number))) refuse("a number that fits");
+        return number;
     } else if constexpr (std::same_as<T, std::string> || std::same_as<T, std::string_view>) {
         return as_string();
     } else if constexpr (std::same_as<T, json>) {

@@ -542,3 +542,10 @@ TEST_CASE("the line of a queue is on a terminal until the queue is over and what
     CHECK(shown.line().empty());
     CHECK_FALSE(shown.confused());
 }
+
+TEST_CASE("what is written to no descriptor at all is not kept", "[jobs]") {
+    detail::unhurried_outlet out(-1);
+    out.add("lost");
+    out.flush();
+    CHECK(out.empty());
+}

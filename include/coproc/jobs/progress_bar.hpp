@@ -78,6 +78,7 @@ public:
 private:
     // Or an error, which the write finds.
     [[nodiscard]] bool has_room(int patience = 0) const noexcept {
+        if (fd_ < 0) return true; // which poll(2) would pass over
         pollfd entry{fd_, POLLOUT, 0};
         return ::poll(&entry, 1, patience) == 1;
     }

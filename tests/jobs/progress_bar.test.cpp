@@ -549,3 +549,23 @@ TEST_CASE("what is written to no descriptor at all is not kept", "[jobs]") {
     out.flush();
     CHECK(out.empty());
 }
+
+#if defined(__linux__)
+TEST_CASE("a terminal that nobody reads holds up nobody however long the lines are", "[jobs]") {
+    const int wrong = in_a_fork([] { // which ends where a write waits for ever
+        for (std::size_t length = 1; length < 600; length += 13) {
+            const platform::pty_ends ends = terminal_of(50);
+            detail::unhurried_outlet out(ends.slave.get());
+            for (int lines = 0; out.empty(); ++lines) {
+                if (lines == 1'000'000) return 1; // it has room for ever
+                out.add(std::string(length, lines % 2 == 0 ? 'x' : '\t') + "\n");
+                out.flush();
+            }
+            take_from(ends.master);
+            out.flush_within(1s);
+        }
+        return 0;
+    });
+    CHECK(wrong == 0);
+}
+#endif

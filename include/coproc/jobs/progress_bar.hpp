@@ -41,7 +41,7 @@ namespace detail {
 /// written is lost.
 class unhurried_outlet {
 public:
-    explicit unhurried_outlet(int fd) noexcept : fd_(fd) {}
+    explicit unhurried_outlet(int fd) noexcept : fd_(fd), is_terminal_(::isatty(fd) != 0) {}
 
     void add(std::string_view bytes) {
         if (!gone_) bytes_ += bytes;
@@ -54,9 +54,8 @@ public:
     void flush() noexcept {
         std::size_t written = 0;
         while (written < bytes_.size() && has_room()) {
-            // Of a pipe that has room no more than this is known, and a write of more would wait for it.
-            const std::size_t size = std::min<std::size_t>(bytes_.size() - written, _POSIX_PIPE_BUF);
-            const ssize_t n = platform::detail::write_to_shared(fd_, bytes_.data() + written, size);
+            const std::string_view next = without_waiting(std::string_view(bytes_).substr(written));
+            const ssize_t n = platform::detail::write_to_shared(fd_, next.data(), next.size());
             if (n < 0 && errno == EINTR) continue;
             if (n < 0 && errno == EAGAIN) break;
             if (n < 0) return lose();
@@ -76,6 +75,13 @@ public:
     }
 
 private:
+    // What is written at once where there is room. Of a pipe no more than this is known. A terminal takes as much, but
+    // it asks again before each character in whose place it puts others: a write would wait there.
+    [[nodiscard]] std::string_view without_waiting(std::string_view left) const noexcept {
+        left = left.substr(0, _POSIX_PIPE_BUF);
+        if (!is_terminal_) return left;
+        return left.substr(0, std::max(left.find_first_of("\n\t"), std::size_t{1}));
+    }
     // Or an error, which the write finds.
     [[nodiscard]] bool has_room(int patience = 0) const noexcept {
         if (fd_ < 0) return true; // which poll(2) would pass over
@@ -89,6 +95,7 @@ private:
 
     std::string bytes_;
     int fd_;
+    bool is_terminal_;
     bool gone_ = false;
 };
 

@@ -33,9 +33,9 @@ struct line_of {
 template <class T, class Result>
 task<T> output_as(task<Result> run) {
     Result r = co_await std::move(run);
-    const std::string bytes = std::move(captured_output(r));
+    std::string bytes = std::move(captured_output(r));
     line_of<Result> whose{r};
-    co_return detail::decode_for<T>(bytes, bytes_of(whose));
+    co_return detail::decode_for<T>(std::move(bytes), bytes_of(whose));
 }
 
 } // namespace detail

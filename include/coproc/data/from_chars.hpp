@@ -96,6 +96,18 @@ template <class Real>
     return true;
 }
 
+/// How long the "nan" is that `text` begins with: it may tell which one, in parentheses.
+[[nodiscard]] constexpr std::size_t nan_length(std::string_view text) noexcept {
+    constexpr std::size_t alone = 3;
+    const auto may_be_inside = [](char c) noexcept {
+        return is_digit(c) || c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    };
+    if (text.size() == alone || text[alone] != '(') return alone;
+    std::size_t end = alone + 1;
+    while (end < text.size() && may_be_inside(text[end])) ++end;
+    return end < text.size() && text[end] == ')' ? end + 1 : alone;
+}
+
 /// std::from_chars where there is none. Nothing more is said of what is no number than that it is none.
 template <class Real>
 [[nodiscard]] std::from_chars_result real_from_chars(const char* first, const char* last, Real& value) {
@@ -104,10 +116,10 @@ template <class Real>
     const std::string_view size = text.substr(sign);
     for (const std::string_view word : {"infinity", "inf", "nan"}) {
         if (!begins_with_word(size, word)) continue;
-        const Real meant =
-            word == "nan" ? std::numeric_limits<Real>::quiet_NaN() : std::numeric_limits<Real>::infinity();
+        const bool is_nan = word == "nan";
+        const Real meant = is_nan ? std::numeric_limits<Real>::quiet_NaN() : std::numeric_limits<Real>::infinity();
         value = sign != 0 ? -meant : meant;
-        return {first + sign + word.size(), std::errc()};
+        return {first + sign + (is_nan ? nan_length(size) : word.size()), std::errc()};
     }
     const std::size_t length = decimal_length(size);
     if (length == 0) return {first, std::errc::invalid_argument};

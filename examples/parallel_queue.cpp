@@ -23,7 +23,8 @@ task<int> compress(std::string directory, std::vector<std::string> files) {
     command_queue q;
     for (const std::string& file : files) {
         const std::string name = file.substr(file.rfind('/') + 1);
-        q.queue(command("gzip", "-9nc", "--", file).out(stdio::file(directory + "/" + name + ".gz"))).named(name);
+        const std::string packed = std::string(directory).append("/").append(name).append(".gz");
+        q.queue(command("gzip", "-9nc", "--", file).out(stdio::file(packed))).named(name);
     }
     q.on_progress(progress_bar()); // on stderr; plain lines where that is no terminal
     const job_results all = co_await q.execute_all();

@@ -212,7 +212,7 @@ private:
     task<> tend_one(stage& s, std::string input) {
         try {
             task<result> to_its_end = s.process.communicate(std::move(input));
-            s.ended = co_await std::move(to_its_end);
+            s.ended = co_await std::move(to_its_end); // NOLINT(bugprone-use-after-move): it means the parameter's move
         } catch (const process_error& e) {
             s.ended = e.result();
             if (!s.stopped) s.past_bound = e.detail(); // else it was ending already
@@ -245,10 +245,10 @@ private:
         co_await sleep_until(deadline);
         last_is_late(limit_in_words(commands_.back().rules().timeout, false));
     }
-    void last_is_late(std::string in_words) {
+    void last_is_late(const std::string& in_words) {
         if (stopping_) return; // for something that was before
         stop_all();
-        if (stages_.back().stopped) stages_.back().late = std::move(in_words);
+        if (stages_.back().stopped) stages_.back().late = in_words;
     }
 
     void stop_all() {

@@ -150,7 +150,7 @@ void compare(const char* what, std::vector<form> forms, int rounds) {
 } // namespace
 
 int main(int argc, char** argv) {
-    const int rounds = argc > 1 ? std::atoi(argv[1]) : 7;
+    const int rounds = argc > 1 ? static_cast<int>(std::strtol(argv[1], nullptr, 10)) : 7;
     if (rounds < 1) return std::fputs("usage: coproc_forms [ROUNDS]\n", stderr), 2;
     compare("400 children for what they print",
             {{"async_process, communicate", by_process, {}},

@@ -3,8 +3,8 @@
 //
 // judgement: which ways for a child to end are all right.
 
-#include <algorithm>
-#include <utility>
+#include <cstdint>
+#include <initializer_list>
 #include <vector>
 
 #include "../core/exit_status.hpp"
@@ -14,30 +14,48 @@ namespace coproc {
 /// By default an exit with code 0, and nothing else.
 class judgement {
 public:
-    judgement() noexcept = default;
-    /// An exit with one of these codes.
-    explicit judgement(std::vector<int> ok_codes) noexcept : ok_codes_(std::move(ok_codes)) {}
+    constexpr judgement() noexcept = default;
+    /// An exit with one of these codes. (Others than 0 to 255 never come.)
+    explicit constexpr judgement(std::initializer_list<int> ok_codes) noexcept : codes_{}, usual_(false) {
+        for (const int code : ok_codes) {
+            if (is_one(code)) codes_[word(code)] |= bit(code);
+        }
+    }
     /// However it ends.
-    [[nodiscard]] static judgement unchecked() noexcept {
+    [[nodiscard]] static constexpr judgement unchecked() noexcept {
         judgement any;
         any.unchecked_ = true;
+        any.usual_ = false;
         return any;
     }
 
     [[nodiscard]] bool accepts(const exit_status& status) const noexcept {
-        if (unchecked_ || ok_codes_.empty()) return unchecked_ || status.success();
-        return status.code() && std::find(ok_codes_.begin(), ok_codes_.end(), *status.code()) != ok_codes_.end();
+        return unchecked_ || (status.code() && has(*status.code()));
     }
 
     /// Nobody has said what counts.
-    [[nodiscard]] bool is_usual() const noexcept { return ok_codes_.empty() && !unchecked_; }
+    [[nodiscard]] bool is_usual() const noexcept { return usual_; }
     [[nodiscard]] bool is_unchecked() const noexcept { return unchecked_; }
-    /// Empty: 0 alone.
-    [[nodiscard]] const std::vector<int>& ok_codes() const noexcept { return ok_codes_; }
+    /// By rising number.
+    [[nodiscard, gnu::cold]] std::vector<int> ok_codes() const {
+        std::vector<int> all;
+        for (int code = 0; code <= 255; ++code) {
+            if (has(code)) all.push_back(code);
+        }
+        return all;
+    }
 
 private:
-    std::vector<int> ok_codes_; // empty: 0
+    static constexpr bool is_one(int code) noexcept { return code >= 0 && code <= 255; }
+    static constexpr unsigned word(int code) noexcept { return static_cast<unsigned>(code) / 64; }
+    static constexpr std::uint64_t bit(int code) noexcept {
+        return std::uint64_t{1} << (static_cast<unsigned>(code) % 64);
+    }
+    [[nodiscard]] bool has(int code) const noexcept { return is_one(code) && (codes_[word(code)] & bit(code)) != 0; }
+
+    std::uint64_t codes_[4]{1}; // a bit each, from code 0 on
     bool unchecked_ = false;
+    bool usual_ = true;
 };
 
 } // namespace coproc

@@ -25,7 +25,7 @@ struct run_rules {
 
 /// Those of a command that says nothing.
 [[nodiscard]] inline const run_rules& usual_rules() noexcept {
-    static const run_rules usual;
+    static constexpr run_rules usual;
     return usual;
 }
 

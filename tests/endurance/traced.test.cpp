@@ -159,4 +159,41 @@ TEST_CASE("a traced child that was let go of is reaped when its tracer has let i
     if (refused) WARN("not tried: the system lets nobody trace: " << *refused);
 }
 
+// Seen to fail: with a stop that waits for the child however long that takes, it waits for the tracer.
+TEST_CASE("stopping does not wait for ever for a child that SIGKILL does not end",
+          "[process][endurance][held_by_tracer]") {
+    const nothing_leaks check;
+    std::optional<std::string> refused;
+    const auto talk = [&]() -> task<> {
+        const command c(child("tracer"));
+        const detail::process_owner p(new detail::process_state(c, streams(), event_loop::current()));
+        detail::preparation all(c, stdio::pipe);
+        p->start(detail::spawn(all.plan(), p->program()));
+        p->connect(all.fds());
+        const auto ready = co_await p->out.read_line();
+        REQUIRE(ready == "ready");
+        const int pid = p->pid();
+        async_process tracer(child("tracer"), std::to_string(pid));
+        const auto begun = co_await tracer.read_line();
+        if (begun != "seized") {
+            refused = begun;
+            co_return;
+        }
+        const exit_status s = co_await detail::stop(*p, p->group, stop_sequence(), {.with_child = 20ms});
+        CHECK_FALSE(s.known());
+        CHECK(p->reaped()); // as far as we are concerned
+        CHECK(p->survivors() == 1);
+        CHECK_FALSE(p->signal_all(SIGKILL));
+        CHECK(::kill(pid, 0) == 0);
+        const auto dead = co_await tracer.read_line();
+        CHECK(dead == "dead");
+        co_await tracer.write_stdin("\n");
+        const exit_status t = co_await tracer.wait();
+        CHECK(t.success());
+        while (!no_children()) co_await sleep_for(100us); // the loop reaps it
+    };
+    run_in_time(talk());
+    if (refused) WARN("not tried: the system lets nobody trace: " << *refused);
+}
+
 #endif

@@ -3,6 +3,7 @@
 //
 // Waiting for a child, or for all of its family, and the polite way to end them.
 
+#include <algorithm>
 #include <chrono>
 #include <coroutine>
 #include <cstddef>
@@ -151,9 +152,17 @@ task<exit_status> wait_all(Child& child, stream_group& group) {
     co_return child.status();
 }
 
+/// How long who has been sent SIGKILL is waited for. No child can put its end off; the system can: deep in a driver, or
+/// as long as a debugger keeps the dead. To give back many gigabytes takes seconds, too. And others may be beyond our
+/// rights.
+struct patience {
+    platform::clock::duration with_child = std::chrono::seconds(10);
+    platform::clock::duration with_others = std::chrono::seconds(1);
+};
+
 /// One signal after the other, each with its time, then SIGKILL; ends with the last whom the command reaches.
 template <class Child>
-task<exit_status> stop(Child& child, stream_group& group, stop_sequence how) {
+task<exit_status> stop(Child& child, stream_group& group, stop_sequence how, patience after_kill = {}) {
     const child_watch::ending scope(child);
     bool gone = child.all_gone();
     for (const stop_sequence::step& step : how.steps()) {
@@ -165,13 +174,15 @@ task<exit_status> stop(Child& child, stream_group& group, stop_sequence how) {
         others_awaiter until_gone(child, group, deadline);
         gone = co_await until_gone;
     }
-    // Others who cannot be killed, deep in a driver, are not waited for for ever; and who was missed is killed later.
-    for (int round = 0; round < 10 && !gone; ++round) {
+    const platform::clock::time_point given_up_at = deadline_after(after_kill.with_others);
+    while (!gone) {
         if (child.kill_all_in_vain()) break;
-        wait_awaiter until_reaped(child, group);
-        co_await until_reaped;
-        others_awaiter until_gone(child, group, deadline_after(std::chrono::milliseconds(100)));
+        timed_wait_awaiter until_reaped(child, group, after_kill.with_child);
+        if (!co_await until_reaped) break;
+        const auto next_round = deadline_after(std::chrono::milliseconds(100)); // for whoever was missed
+        others_awaiter until_gone(child, group, std::min(next_round, given_up_at));
         gone = co_await until_gone;
+        if (platform::clock::now() >= given_up_at) break;
     }
     child.survivors(gone || child.others() == nullptr ? 0 : child.others()->count());
     if (!child.reaped()) child.give_up();

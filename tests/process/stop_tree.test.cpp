@@ -26,6 +26,7 @@
 #include "support/children.hpp"
 #include "support/forked.hpp"
 #include "support/resources.hpp"
+#include "support/rights.hpp"
 #include "support/run_in_time.hpp"
 #include "support/system_call_filter.hpp"
 #include "support/temporary_directory.hpp"
@@ -414,7 +415,6 @@ TEST_CASE("who cannot be killed is counted as a survivor and not waited for", "[
     if (program.empty()) WARN("only root can make one whom another user cannot kill");
     if (program.empty()) return;
     CHECK(in_a_fork([&] {
-              constexpr uid_t nobody = 65534;
               if (::setresuid(nobody, nobody, nobody) != 0) return 1;
               const nothing_leaks check;
               const auto talk = [&]() -> task<int> {

@@ -27,6 +27,7 @@
 #include "support/children.hpp"
 #include "support/forked.hpp"
 #include "support/resources.hpp"
+#include "support/rights.hpp"
 #include "support/run_in_time.hpp"
 #include "support/temporary_directory.hpp"
 
@@ -35,8 +36,6 @@
 using namespace coproc;
 
 namespace {
-
-constexpr uid_t nobody = 65534;
 
 // A host with every right and some groups, in a process of its own. What the child says of itself.
 std::string identity_of(const temporary_directory& directory, void (*settle)(command&)) {

@@ -121,6 +121,8 @@ TEST_CASE("a dry run is told in one line", "[process]") {
     CHECK(dry_run(c).to_string() == cat + " 'a b' *** 'c\\x0ad'  (file " + cat +
                                         ", arg0 dog, cwd /, env +CC='x y' -LANG +TOKEN=***, in text of 5 bytes, out >> "
                                         "'/tmp/a log', err to out, fd 5 from 0, signals inherited)");
+    CHECK(dry_run(command(cat).ignore_signals(SIGPIPE, SIGHUP).block_signals(SIGUSR1)).to_string() ==
+          cat + "  (file " + cat + ", in pipe, out pipe, err pipe, blocks SIGUSR1, ignores SIGHUP SIGPIPE)");
     const command e = command(cat)
                           .clear_env()
                           .in(stdio::file("/in"))

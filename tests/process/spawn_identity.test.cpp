@@ -4,6 +4,7 @@
 #include <coproc/process/spawn.hpp>
 
 #include <grp.h>
+#include <pwd.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -50,6 +51,72 @@ TEST_CASE("a number that no identity has is refused where it is given", "[proces
     CHECK(c.identity().groups == std::vector<gid_t>{9, 4294967294});
 }
 
+TEST_CASE("a user and groups can be said by their names", "[process]") {
+    const passwd* const root = ::getpwuid(0); // NOLINT(concurrency-mt-unsafe)
+    const group* const wheel = ::getgrgid(0); // NOLINT(concurrency-mt-unsafe)
+    REQUIRE(root != nullptr);
+    REQUIRE(wheel != nullptr); // called so on BSD
+    const std::string user = root->pw_name;
+    const std::string of_root = wheel->gr_name;
+    const command c = command("x").user(user).group(of_root.c_str()).groups({of_root, of_root});
+    CHECK(c.identity().user == uid_t{0});
+    CHECK(c.identity().group == gid_t{0});
+    CHECK(c.identity().groups == std::vector<gid_t>{0, 0});
+    CHECK(command("x").groups({3, 4}).identity().groups == std::vector<gid_t>{3, 4});
+    CHECK_FALSE(command("x").user(user).identity().group); // that is said apart
+}
+
+TEST_CASE("a name that nobody has is refused where it is given", "[process]") {
+    const nothing_leaks check;
+    command c("x");
+    CHECK_THROWS_WITH(c.user("no such user"), "no user is called \"no such user\"");
+    CHECK_THROWS_AS(c.user(""), std::invalid_argument);
+    CHECK_THROWS_AS(c.user(std::string("root\0", 5)), std::invalid_argument);
+    CHECK_THROWS_AS(c.user("0"), std::invalid_argument); // a name, not a number
+    CHECK_THROWS_WITH(c.group(std::string("no such group")), "no group is called \"no such group\"");
+    CHECK_THROWS_AS(c.groups({"no such group"}), std::invalid_argument);
+    CHECK_THROWS_AS(c.user(static_cast<const char*>(nullptr)), std::invalid_argument);
+    CHECK_FALSE(c.identity().user);
+    CHECK_FALSE(c.identity().group);
+    CHECK_FALSE(c.identity().groups);
+}
+
+namespace {
+
+// A database with one group, of many members; or a broken one.
+struct odd_database {
+    static constexpr std::size_t needed = 5000;
+    static inline int answer = 0;
+    static int look_up(const char*, group* into, char*, std::size_t size, group** found) {
+        *found = nullptr;
+        if (answer != 0) return answer;
+        if (size < needed) return ERANGE;
+        into->gr_gid = 77;
+        *found = into;
+        return 0;
+    }
+};
+
+} // namespace
+
+TEST_CASE("a database that cannot be asked is another error than a name that nobody has", "[process]") {
+    const auto ask = [] { return detail::id_of("team", "group", &group::gr_gid, &odd_database::look_up); };
+    odd_database::answer = 0;
+    CHECK(ask() == 77); // however much there is to say of it
+    for (const int answer : {ENOENT, ESRCH, EBADF, EPERM}) {
+        odd_database::answer = answer;
+        CHECK_THROWS_AS(ask(), std::invalid_argument);
+    }
+    odd_database::answer = EMFILE;
+    try {
+        ask();
+        FAIL("nothing was thrown");
+    } catch (const std::system_error& e) {
+        CHECK(e.code() == std::errc::too_many_files_open);
+        CHECK(std::string(e.what()).starts_with("looking up the group \"team\" failed"));
+    }
+}
+
 #if defined(__linux__)
 
 namespace {
@@ -64,6 +131,20 @@ TEST_CASE("a child takes the user and the groups that it is told and keeps nothi
     const for_everybody program("print_identity");
     CHECK(output_of(command(program.path()).user(nobody).group(7).groups(std::vector<gid_t>{8, 9})) ==
           "user 65534 65534 65534\ngroup 7 7 7\ngroups 8 9\n");
+}
+
+TEST_CASE("a child takes the user and the groups that are named", "[process][spawn_fork]") {
+    if (!we_are_root()) return;
+    const group* const other = ::getgrgid(1);      // NOLINT(concurrency-mt-unsafe)
+    const passwd* const user = ::getpwuid(nobody); // NOLINT(concurrency-mt-unsafe)
+    if (other == nullptr || user == nullptr) {
+        WARN("not tried: the names of group 1 and of user 65534 are not known here");
+        return;
+    }
+    const std::string name = other->gr_name;
+    const for_everybody program("print_identity");
+    CHECK(output_of(command(program.path()).user(user->pw_name).group(name).groups({name})) ==
+          "user 65534 65534 65534\ngroup 1 1 1\ngroups 1\n");
 }
 
 TEST_CASE("the groups of root do not go with another user unless that is said", "[process][spawn_fork]") {

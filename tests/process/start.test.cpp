@@ -105,6 +105,7 @@ TEST_CASE("a child that was not waited for is told the same as one that was", "[
              command(child("cat")).in(stdio::file(directory.file("file", "content"))),
              command(child("signal_state")),
              command(child("signal_state")).inherit_signals(),
+             command(child("signal_state")).block_signals(SIGUSR1).ignore_signals(SIGHUP),
              command(child("list_fds")),
              command(child("list_fds")).pass_fd(7, passed.read.get()).pass_fd(3, passed.write.get()),
              command(child("exit_with"), "42"),

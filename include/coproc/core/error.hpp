@@ -96,7 +96,7 @@ namespace coproc {
 class error : public std::system_error {
 public:
     /// `cannot <operation> "<subject>": <detail>: <the message of code>`; an empty detail is left out.
-    error(std::string operation, std::string subject, std::string_view detail, std::error_code code)
+    [[gnu::cold]] error(std::string operation, std::string subject, std::string_view detail, std::error_code code)
         : std::system_error(code),
           facts_(std::make_shared<const facts>(word(operation, subject, detail, code), std::move(operation),
                                                std::move(subject), std::string(detail))) {}
@@ -150,7 +150,7 @@ enum class spawn_stage {
 class spawn_error : public error {
 public:
     /// `detail` says which step failed: "exec failed", "changing to \"/nowhere\" failed".
-    spawn_error(spawn_stage stage, std::string program, std::string_view detail, std::error_code code)
+    [[gnu::cold]] spawn_error(spawn_stage stage, std::string program, std::string_view detail, std::error_code code)
         : error("start", std::move(program), detail, code), stage_(stage) {}
 
     [[nodiscard]] spawn_stage stage() const noexcept { return stage_; }
@@ -162,7 +162,8 @@ private:
 /// A read or a write failed: EPIPE when the other side is gone, EIO, ENOMEM and the rest.
 class stream_error : public error {
 public:
-    stream_error(std::string operation, std::string stream, std::error_code code, std::string_view detail = {})
+    [[gnu::cold]] stream_error(std::string operation, std::string stream, std::error_code code,
+                               std::string_view detail = {})
         : error(std::move(operation), std::move(stream), detail, code) {}
 };
 

@@ -18,6 +18,7 @@
 #include "../core/unique_fd.hpp"
 #include "contract.hpp"
 #include "exit_memory_linux.hpp"
+#include "pipe.hpp"
 #include "process_group.hpp"
 #include "rusage.hpp"
 
@@ -27,7 +28,9 @@ class child {
 public:
     child() noexcept = default;
     /// `pidfd` may be empty where the system refused one: then the pid serves, which is safe while only we reap.
-    child(pid_t pid, unique_fd pidfd) noexcept : pid_(pid), pidfd_(std::move(pidfd)) {}
+    /// One that is not ours somebody else reaps.
+    child(pid_t pid, unique_fd pidfd, bool is_ours = true) noexcept
+        : pid_(pid), is_ours_(is_ours), pidfd_(std::move(pidfd)) {}
 
     [[nodiscard]] int pid() const noexcept { return pid_; }
     /// Polls readable at exit (pidfd_open(2)); -1 if there is none.
@@ -54,6 +57,11 @@ public:
         if (pidfd_ && ::syscall(SYS_pidfd_send_signal, pidfd_.get(), number, nullptr, to_its_group) == 0) return true;
         if (pidfd_ && errno == ESRCH) return false;
         return !is_reaped && platform::signal_group(pid_, number);
+    }
+    /// Whether there is anybody for that, be it that we may not signal him.
+    [[nodiscard]] bool has_group(bool is_reaped) const noexcept {
+        errno = 0;
+        return signal_group(0, is_reaped) || errno == EPERM;
     }
     /// Before it is reaped: where its group could not be named any more and it has ended, the others get their SIGKILL
     /// now.
@@ -89,6 +97,7 @@ private:
     }
 
     [[nodiscard]] std::optional<reaped> reap_with(int options) noexcept {
+        if (!is_ours_) return has_ended() ? std::optional(reaped{}) : std::nullopt;
         if (!pidfd_) return reap_by_pid(pid_, options);
         // The system call takes a struct rusage that the libc function hides (waitid(2), C library/kernel differences).
         siginfo_t info{};
@@ -117,9 +126,20 @@ private:
     static constexpr int wait_by_pidfd = 3;     // P_PIDFD, Linux 5.4; an enumerator, so it cannot be tested for
 
     pid_t pid_ = -1;
+    bool is_ours_ = true;
     unique_fd pidfd_;
 };
 
 static_assert(child_process<child>);
+
+/// A process that runs already, a child of ours or not. On failure one without a pid, with errno: ESRCH.
+[[nodiscard, gnu::cold]] inline child running_process(pid_t pid) noexcept {
+    unique_fd pidfd = above_stdio(unique_fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0U))));
+    const int error = errno;
+    const bool is_ours = is_our_child(pid);
+    errno = error;
+    if (!pidfd && !is_ours) return {}; // the number could be another's at any moment
+    return {pid, std::move(pidfd), is_ours};
+}
 
 } // namespace coproc::platform

@@ -88,22 +88,25 @@ struct kernel_action { // struct sigaction of the kernel
     long handler, flags, restorer, mask;
 };
 inline constexpr kernel_action default_action{0, 0, 0, 0};
+inline constexpr kernel_action ignoring_action{1, 0, 0, 0}; // SIG_IGN
 
 // Nothing here is cleared by an initialiser: for that a compiler may call memset, which is libc's or, worse, a
 // sanitizer's, who took it for a good moment to run the parent's signal handlers.
-COPROC_CHILD_SIDE inline long reset_dispositions(bool keep_ignored) noexcept {
+COPROC_CHILD_SIDE inline long set_dispositions(const spawn_plan& plan) noexcept {
     // CLONE_CLEAR_SIGHAND, where it is known, has done the handlers; what the host ignores stays ignored through exec
     // unless reset.
-    constexpr long ignored = 1; // SIG_IGN
+    const kernel_sigset ignored = plan.settings == nullptr ? 0 : plan.settings->ignored.words[0];
     for (long signal = 1; signal <= 64; ++signal) {
         if (signal == SIGKILL || signal == SIGSTOP) continue;
-        if (keep_ignored) {
+        const bool ignore = (ignored >> (signal - 1) & 1) != 0;
+        if (plan.inherit_signals && !ignore) {
             kernel_action now; // NOLINT(cppcoreguidelines-pro-type-member-init): the kernel fills it
             if (raw::call(SYS_rt_sigaction, signal, 0, raw::address(&now), sizeof(kernel_sigset)) == 0 &&
-                now.handler == ignored)
+                now.handler == ignoring_action.handler)
                 continue;
         }
-        raw::call(SYS_rt_sigaction, signal, raw::address(&default_action), 0, sizeof(kernel_sigset));
+        raw::call(SYS_rt_sigaction, signal, raw::address(ignore ? &ignoring_action : &default_action), 0,
+                  sizeof(kernel_sigset));
     }
     return 0;
 }
@@ -255,7 +258,7 @@ COPROC_CHILD_SIDE inline void child_main(void* argument) noexcept {
         const spawn_plan& plan = *slot.plan;
         static_cast<void>(failed(slot, spawn_stage::cgroup, join_cgroup(plan.settings)) ||
                           failed(slot, spawn_stage::fork, take_descriptors(slot)) ||
-                          failed(slot, spawn_stage::fork, reset_dispositions(plan.inherit_signals)) ||
+                          failed(slot, spawn_stage::fork, set_dispositions(plan)) ||
                           failed(slot, spawn_stage::session, take_session(plan.session)) ||
                           failed(slot, spawn_stage::terminal, take_terminal(plan)) ||
                           failed(slot, spawn_stage::redirect, place_descriptors(plan, slot.highest)) ||

@@ -40,7 +40,8 @@ struct reaped {
 
 // clang-format off: version 14 takes a concept apart
 
-/// A child of this process that nobody else reaps. Destroying it does nothing to the process.
+/// A child of this process that nobody else reaps, or any process (`running_process`), which is as good as reaped when
+/// it has ended, nobody knows how. Destroying it does nothing to the process.
 template <class C>
 concept child_process = std::movable<C> && requires(C child, const C watched, int signal) {
     { watched.pid() }

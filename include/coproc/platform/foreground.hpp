@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <memory>
 
 #include "../core/unique_fd.hpp"
 #include "pipe.hpp"
@@ -20,7 +21,8 @@ class foreground_loan {
 public:
     /// Empty where we have no controlling terminal, with errno.
     foreground_loan() noexcept
-        : terminal_(above_stdio(unique_fd(::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC)))),
+        : give_back_(&foreground_loan::give_back_to_lender),
+          terminal_(above_stdio(unique_fd(::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC)))),
           lender_(terminal_ ? ::tcgetpgrp(terminal_.get()) : -1) {
         if (lender_ < 0) terminal_ = unique_fd();
     }
@@ -28,12 +30,20 @@ public:
     foreground_loan& operator=(const foreground_loan&) = delete;
     ~foreground_loan() { give_back(); }
 
+    /// Who makes loans can be had by this, so that a program that names it nowhere has nothing of all this in it.
+    using maker = std::unique_ptr<foreground_loan> (*)();
+    [[nodiscard]] static std::unique_ptr<foreground_loan> make() { return std::make_unique<foreground_loan>(); }
+
     [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(terminal_); }
     [[nodiscard]] int terminal() const noexcept { return terminal_.get(); }
 
     /// To whom it belonged, if it is still `taker` that has it, or a group of which nobody is left.
-    [[gnu::cold]] void give_back(pid_t taker = -1) noexcept {
-        if (!terminal_) return;
+    void give_back(pid_t taker = -1) noexcept {
+        if (terminal_) (this->*give_back_)(taker);
+    }
+
+private:
+    [[gnu::cold]] void give_back_to_lender(pid_t taker) noexcept {
         const pid_t now = ::tcgetpgrp(terminal_.get());
         if (now <= 1 || now == lender_ || (now != taker && exists(now))) return;
         // We are in the background ourselves: to be allowed to do that takes that we do not mind the signal.
@@ -47,9 +57,9 @@ public:
         ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     }
 
-private:
     static bool exists(pid_t group) noexcept { return ::kill(-group, 0) == 0 || errno != ESRCH; }
 
+    void (foreground_loan::*give_back_)(pid_t) noexcept; // known to whoever has made it, and to nobody else
     unique_fd terminal_;
     pid_t lender_;
 };

@@ -113,7 +113,7 @@ private:
         long pid = 0;
         {
             const detail::all_signals_blocked guard;
-            if (slot.plan_.plan().inherit_signals) slot.child_.mask = guard.before();
+            slot.child_.mask = detail::first_mask(slot.plan_.plan(), guard.before());
             slot.occupied_.set();
             pid = detail::clone3_child(CLONE_VM, slot.stack_, slot.child_, pidfd, slot.occupied_.address());
         }

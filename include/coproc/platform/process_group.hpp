@@ -20,17 +20,30 @@ inline bool signal_group(pid_t group, int number) noexcept {
     return may_signal_group(group) && ::kill(-group, number) == 0;
 }
 
-/// True of a child of ours that has ended and waits to be reaped, and keeps its number until then.
-[[nodiscard]] inline bool waits_to_be_reaped(pid_t child) noexcept {
+namespace detail {
+
+// Reaps nothing. False if that is no child of ours.
+inline bool look_at_child(pid_t child, siginfo_t& info) noexcept {
 #if defined(__WALL)
     constexpr int of_every_kind = __WALL; // also one that has not executed its program
 #else
     constexpr int of_every_kind = 0;
 #endif
-    siginfo_t info{};
     return child > 0 &&
-           ::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT | of_every_kind) == 0 &&
-           info.si_pid == child;
+           ::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT | of_every_kind) == 0;
+}
+
+} // namespace detail
+
+/// True of a child of ours that has ended and waits to be reaped, and keeps its number until then.
+[[nodiscard]] inline bool waits_to_be_reaped(pid_t child) noexcept {
+    siginfo_t info{};
+    return detail::look_at_child(child, info) && info.si_pid == child;
+}
+/// Until it has been reaped.
+[[nodiscard]] inline bool is_our_child(pid_t pid) noexcept {
+    siginfo_t info{};
+    return detail::look_at_child(pid, info);
 }
 
 } // namespace coproc::platform

@@ -179,13 +179,13 @@ private:
     void find_group(const child& leader, bool is_reaped) {
         const pid_t group = leader.pid();
         unseen_ = false;
-        if (!leader.signal_group(0, is_reaped)) return;
+        if (!leader.has_group(is_reaped)) return;
         const bool seen = for_each_process([&](pid_t pid) {
             if (!is_unknown(pid)) return;
             const auto is_in_it = [&](const process_facts& f) { return f.group == group; };
             const std::optional<process_facts> about = facts_of(pid);
             if (!about || !is_in_it(*about)) return;
-            take(pid, [&](const process_facts& f) { return is_in_it(f) && leader.signal_group(0, is_reaped); });
+            take(pid, [&](const process_facts& f) { return is_in_it(f) && leader.has_group(is_reaped); });
         });
         unseen_ = !seen; // without /proc all that is known is that somebody is there, or the zombie of one
     }

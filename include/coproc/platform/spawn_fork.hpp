@@ -64,15 +64,18 @@ inline int join_cgroup(const settings_plan* with) noexcept {
     return with == nullptr || with->cgroup_procs < 0 ? 0 : error_of(::write(with->cgroup_procs, "0", 1));
 }
 
-// As exec(2) would leave them, if they are to be kept: what has a handler has its default. The host's handlers must not
-// run here, so this comes before anything is unblocked.
-inline int reset_dispositions(bool keep_ignored) noexcept {
+// As exec(2) would leave them, where they are to be kept: what has a handler has its default. The host's handlers must
+// not run here, so this comes before anything is unblocked.
+inline int set_dispositions(const spawn_plan& plan) noexcept {
     struct sigaction standard {};
     standard.sa_handler = SIG_DFL;
+    struct sigaction ignoring {};
+    ignoring.sa_handler = SIG_IGN;
     for (int signal = 1; signal <= highest_signal; ++signal) {
+        const bool ignore = plan.settings != nullptr && plan.settings->ignored.has(signal);
         struct sigaction now {};
-        if (keep_ignored && ::sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_IGN) continue;
-        ::sigaction(signal, &standard, nullptr); // some cannot be changed, and need not be
+        if (plan.inherit_signals && ::sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_IGN) continue;
+        ::sigaction(signal, ignore ? &ignoring : &standard, nullptr); // some cannot be changed, and need not be
     }
     return 0;
 }
@@ -240,7 +243,7 @@ inline int take_identity(const identity* as) noexcept {
 inline int enter_directory(const char* path) noexcept { return path == nullptr ? 0 : error_of(::chdir(path)); }
 
 inline int execute(const spawn_plan& plan, const sigset_t& mask) noexcept {
-    ::sigprocmask(SIG_SETMASK, &mask, nullptr); // NOLINT(concurrency-mt-unsafe): there is one thread
+    ::pthread_sigmask(SIG_SETMASK, &mask, nullptr);
     return error_of(::execve(plan.path, plan.argv, plan.envp));
 }
 
@@ -254,7 +257,7 @@ inline bool failed(spawn_outcome& outcome, spawn_stage stage, int error) noexcep
 [[noreturn]] inline void set_up(const spawn_plan& plan, const sigset_t& mask, int report, int highest) noexcept {
     spawn_outcome outcome;
     static_cast<void>(failed(outcome, spawn_stage::cgroup, join_cgroup(plan.settings)) ||
-                      failed(outcome, spawn_stage::fork, reset_dispositions(plan.inherit_signals)) ||
+                      failed(outcome, spawn_stage::fork, set_dispositions(plan)) ||
                       failed(outcome, spawn_stage::session, take_session(plan.session)) ||
                       failed(outcome, spawn_stage::terminal, take_terminal(plan)) ||
                       failed(outcome, spawn_stage::redirect, place_descriptors(plan)) ||
@@ -291,6 +294,17 @@ private:
     sigset_t before_;
 };
 
+// What the program begins with.
+inline sigset_t first_mask(const spawn_plan& plan, const sigset_t& ours) noexcept {
+    sigset_t mask; // these are macros on macOS, which `::` would break
+    sigemptyset(&mask);
+    if (plan.inherit_signals) mask = ours;
+    for (int signal = 1; plan.settings != nullptr && signal <= highest_signal; ++signal) {
+        if (plan.settings->blocked.has(signal)) sigaddset(&mask, signal);
+    }
+    return mask;
+}
+
 // No descriptor has a higher number, whatever other threads are just opening: they get the lowest that are free. For
 // systems without closefrom(3): the child cannot look by itself, since that allocates.
 inline int highest_descriptor() noexcept {
@@ -326,10 +340,9 @@ inline spawn_outcome read_outcome(const unique_fd& report) noexcept {
     const int highest = forked::has_closefrom ? 0 : highest_descriptor();
     {
         const all_blocked guard;
-        sigset_t none;
-        sigemptyset(&none);
+        const sigset_t mask = first_mask(plan, guard.before());
         pid = ::fork();
-        if (pid == 0) forked::set_up(plan, plan.inherit_signals ? guard.before() : none, report.write.get(), highest);
+        if (pid == 0) forked::set_up(plan, mask, report.write.get(), highest);
         if (pid < 0) return {spawn_stage::fork, errno};
     }
     report.write.reset();

@@ -112,6 +112,12 @@ private:
     kernel_sigset before_ = 0;
 };
 
+// What the program begins with.
+inline kernel_sigset first_mask(const spawn_plan& plan, kernel_sigset ours) noexcept {
+    const kernel_sigset more = plan.settings == nullptr ? 0 : plan.settings->blocked.words[0];
+    return (plan.inherit_signals ? ours : 0) | more;
+}
+
 // A child that failed before its program ran: reaped here, by its own name; nobody else is told.
 inline void reap_failed(long pid, unique_fd pidfd) noexcept {
     static_cast<void>(child(static_cast<pid_t>(pid), std::move(pidfd)).reap());
@@ -182,7 +188,7 @@ inline spawn_outcome spawn_by_clone(spawn_method how, memory of_child, child_slo
     long pid = 0;
     {
         const all_signals_blocked guard;
-        if (slot.plan->inherit_signals) slot.mask = guard.before();
+        slot.mask = first_mask(*slot.plan, guard.before());
         pid = vfork_child(how, of_child, slot, pidfd);
     }
     if (pid < 0) return {spawn_stage::fork, static_cast<int>(-pid)};

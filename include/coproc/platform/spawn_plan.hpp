@@ -9,6 +9,7 @@
 #include <cstddef>
 
 #include "../core/error.hpp"
+#include "signal_bits.hpp"
 
 namespace coproc::platform {
 
@@ -55,6 +56,8 @@ struct settings_plan {
     int umask = -1;       ///< -1: ours
     int death_signal = 0; ///< what it gets when the thread that makes it ends; 0: nothing
     pid_t parent = 0;     ///< us, if there is such a signal
+    signal_bits blocked;  ///< when the program begins, besides what `inherit_signals` says
+    signal_bits ignored;
 };
 
 /// Everything laid out in memory that stays as it is during the call.

@@ -27,6 +27,7 @@
 #include "../io/stream_group.hpp"
 #include "../io/stream_reader.hpp"
 #include "../io/stream_writer.hpp"
+#include "adopt_process.hpp"
 #include "command.hpp"
 #include "communicate.hpp"
 #include "decoded.hpp"
@@ -79,6 +80,23 @@ public:
 
     template <word Program, word_or_secret... Args>
     explicit async_process(const Program& program, const Args&... args) : async_process(command(program, args...)) {}
+
+    /// A process that runs already, by its number: one that the host has started by other means, or nobody's child. It
+    /// has no streams; it can be awaited, signalled and stopped. If it is a child of ours, it is reaped and its status
+    /// is known, unless the host reaps it first; else the status is unknown (`exit_status::known`). When this is
+    /// destroyed, the process is left alone, unless said otherwise. `elapsed()` counts from here.
+    ///
+    /// Whether the number names still whom the caller means he must know: his own child that he has not reaped keeps
+    /// it. From here on Linux knows it by a pidfd, so that no signal reaches a successor; on BSD a process that is not
+    /// ours is known by its number alone, and has ended when it has been reaped.
+    ///
+    /// Throws std::invalid_argument for what is no number of another process; coproc::error where there is none (ESRCH)
+    /// or it cannot be named, as on Linux before 5.3; usage_error; std::bad_alloc.
+    template <class = void>
+    [[nodiscard]] static async_process adopt(int pid, destroy on_destroy = destroy::detach,
+                                             event_loop& loop = event_loop::current()) {
+        return async_process(detail::adopt_process(pid, on_destroy, loop));
+    }
 
     async_process(async_process&&) noexcept = default;
     async_process& operator=(async_process&&) noexcept = default;
@@ -217,8 +235,9 @@ public:
     /// SIGTERM, up to `grace` for the child to end, and for all others that the command reaches; then SIGKILL to those
     /// who are left. With no grace, or less, SIGKILL at once. Completes when the child has been reaped and nobody else
     /// is there; others are waited for no longer than a second after SIGKILL (`survivors`). A child that we may not
-    /// signal, such as sudo, is not waited for then, either: its status is unknown, it is one of the survivors, and the
-    /// loop reaps it when it ends. Cancelling it leaves everybody as they are.
+    /// signal, such as sudo, is not waited for then, either, nor longer than 10 seconds one that SIGKILL does not end,
+    /// deep in a driver or kept by a debugger: its status is unknown, it is one of the survivors, and the loop reaps it
+    /// when it ends. Cancelling it leaves everybody as they are.
     template <class Rep, class Period>
     [[nodiscard]] task<exit_status> stop(std::chrono::duration<Rep, Period> grace) {
         return detail::stop(state(), state().group, to_clock_duration(grace));

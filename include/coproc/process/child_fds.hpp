@@ -66,7 +66,7 @@ struct child_fd {
     cannot_start(c, spawn_stage::redirect, error,
                  {"descriptor ", fd, ", which is to be its ", purpose, ", is not open"});
 }
-inline void require_open(const command& c, child_fd to, const stdio& what) {
+[[gnu::cold]] inline void require_open(const command& c, child_fd to, const stdio& what) {
     if (what.as_fd() != nullptr) require_open(c, what.as_fd()->get(), to.name());
     if (what.as_tee() == nullptr) return;
     for (const stdio& target : *what.as_tee()) {

@@ -39,8 +39,8 @@ inline void require_a_stream_on_terminal(const command& c) {
 
 /// Null if the command does not want the foreground of our terminal. Throws spawn_error if we have none.
 [[nodiscard]] inline std::unique_ptr<platform::foreground_loan> foreground_for(const command& c) {
-    if (!c.session().plan().foreground) return nullptr;
-    auto loan = std::make_unique<platform::foreground_loan>();
+    if (c.session().foreground() == nullptr) return nullptr;
+    auto loan = c.session().foreground()();
     if (*loan) return loan;
     const std::error_code error = platform::last_error();
     throw spawn_error(spawn_stage::terminal, c.program(),

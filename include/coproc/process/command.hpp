@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "../core/concat.hpp"
+#include "accounts.hpp"
 #include "child_settings.hpp"
 #include "destroy.hpp"
 #include "lent_fd.hpp"
@@ -183,23 +184,31 @@ public:
     /// supplementary groups at all. Needs the privilege; without it the start fails at spawn_stage::identity.
     /// Throws std::invalid_argument for a number that no identity has: -1, which means "unchanged" to the kernel, and
     /// one that would be another when cut down to an uid_t.
-    template <std::integral Id>
-    command& user(Id id) {
-        identity_.user = checked_id<uid_t>(id, "user");
+    ///
+    /// A name is looked up at once, which may read files or ask a server, and means the number only: a user's name says
+    /// nothing of groups. Throws std::invalid_argument for a name that nobody has; std::system_error where that could
+    /// not be found out.
+    template <class User>
+    requires std::integral<User> || word<User> command& user(const User& who) {
+        identity_.user = user_id(who);
         return *this;
     }
-    template <std::integral Id>
-    command& group(Id id) {
-        identity_.group = checked_id<gid_t>(id, "group");
+    template <class Group>
+    requires std::integral<Group> || word<Group> command& group(const Group& which) {
+        identity_.group = group_id(which);
         return *this;
     }
-    /// Exactly these supplementary groups; an empty range is none.
+    /// Exactly these supplementary groups, numbers or names; an empty range is none.
     template <class Range>
-    command& groups(const Range& ids) {
+    requires(!word<Range>) command& groups(const Range& which) {
         std::vector<gid_t> all;
-        for (const auto& id : ids) all.push_back(checked_id<gid_t>(id, "group"));
+        for (const auto& each : which) all.push_back(group_id(each));
         identity_.groups = std::move(all);
         return *this;
+    }
+    template <class Group>
+    command& groups(std::initializer_list<Group> which) {
+        return groups<std::initializer_list<Group>>(which);
     }
 
     // ---- settings ----
@@ -338,6 +347,21 @@ public:
     /// nohup(1). Otherwise nothing is blocked and everything has its default, whatever we do.
     command& inherit_signals() {
         inherit_signals_ = true;
+        return *this;
+    }
+    /// Besides those, these are blocked, or ignored, when its program begins: `ignore_signals(SIGHUP)`. Most programs
+    /// leave it so; what is blocked stays pending. Each call adds to those before. Throws std::invalid_argument for
+    /// what is no signal and for SIGKILL and SIGSTOP, which nothing holds up.
+    template <std::integral Signal, std::integral... More>
+    command& block_signals(Signal number, More... more) {
+        settings_.block(number);
+        (settings_.block(more), ...);
+        return *this;
+    }
+    template <std::integral Signal, std::integral... More>
+    command& ignore_signals(Signal number, More... more) {
+        settings_.ignore(number);
+        (settings_.ignore(more), ...);
         return *this;
     }
 
@@ -526,6 +550,17 @@ private:
         const Id id = static_cast<Id>(given);
         if (std::in_range<Id>(given) && id != static_cast<Id>(-1)) return id;
         throw std::invalid_argument(detail::concat({given, " is no ", what}));
+    }
+
+    template <class User>
+    static uid_t user_id(const User& who) {
+        if constexpr (word<User>) return detail::user_called(detail::checked(who, "user"));
+        else return checked_id<uid_t>(who, "user");
+    }
+    template <class Group>
+    static gid_t group_id(const Group& which) {
+        if constexpr (word<Group>) return detail::group_called(detail::checked(which, "group"));
+        else return checked_id<gid_t>(which, "group");
     }
 
     // Copies of the command, and the children of each, may share them.

@@ -144,6 +144,12 @@ struct run_so_far {
     bool err_was_captured = false; // as its rules say, from the start
 };
 
+// Of the drain, what is given to killed members of a family to go.
+inline platform::clock::duration brief(platform::clock::duration drain) noexcept {
+    using namespace std::chrono;
+    return std::clamp<platform::clock::duration>(drain, milliseconds(100), seconds(1));
+}
+
 template <class State>
 task<result> communicate(State& s, std::string input, time_limit limit, run_so_far so_far = {}) {
     const run_rules& rules = s.rules();
@@ -159,8 +165,12 @@ task<result> communicate(State& s, std::string input, time_limit limit, run_so_f
 
     result r;
     r.stopped = end != run_end::exited;
-    if (r.stopped) co_await stop(s, s.group, rules.grace);
-    const auto drained_by = deadline_after(rules.drain);
+    const auto began_to_stop = platform::clock::now();
+    if (r.stopped) co_await stop(s, s.group, terminate_within(rules.grace), {.with_others = brief(rules.drain)});
+    // Whoever survives that has had his time: all of it is over within grace + drain.
+    const auto ended = r.stopped && s.survivors() > 0 ? deadline_after(rules.grace, began_to_stop)
+                                                      : platform::clock::time_point::max();
+    const auto drained_by = deadline_after(rules.drain, std::min(ended, platform::clock::now()));
     if (s.passes_us(1) && !co_await drain(s.out, drained_by)) r.pipes_abandoned = true;
     if (s.passes_us(2) && !co_await drain(s.err, drained_by)) r.pipes_abandoned = true;
     for (numbered_stream& each : s.more) {

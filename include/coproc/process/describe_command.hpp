@@ -124,26 +124,6 @@ private:
     if (session.plan().group > 0) facts.add({"process group ", session.plan().group});
 }
 
-[[nodiscard, gnu::cold]] inline std::string describe_bound(rlim_t bound) {
-    return bound == RLIM_INFINITY ? "unlimited" : to_text(bound);
-}
-
-[[gnu::cold]] inline void describe_settings(const child_settings& settings, fact_list& facts) {
-    const platform::settings_plan said = settings.plan(-1);
-    if (said.umask >= 0) {
-        facts.add({"umask ", said.umask >> 6 & 7, said.umask >> 3 & 7, said.umask & 7}); // as one writes it
-    }
-    if (said.nice != 0) facts.add({"nice ", said.nice > 0 ? "+" : "", said.nice});
-    if (said.processors != nullptr) facts.add({"processors ", settings.processors()});
-    for (std::size_t n = 0; n < said.limit_count; ++n) {
-        const platform::resource_limit& limit = said.limits[n];
-        facts.add({"limit ", platform::resource_name(limit.resource), " ", describe_bound(limit.value.rlim_cur), " ",
-                   describe_bound(limit.value.rlim_max)});
-    }
-    if (said.death_signal != 0) facts.add({"parent death ", signal_name(said.death_signal)});
-    if (!settings.cgroup().empty()) facts.add({"cgroup ", shell_quoted(settings.cgroup())});
-}
-
 /// Where it is not what goes without saying.
 [[gnu::cold]] inline void describe_reach(const command& c, fact_list& facts) {
     if (c.reach() == (c.session().has_own_group() ? reach::group : reach::process)) return;
@@ -175,7 +155,7 @@ private:
     describe_identity(c.identity(), facts);
     describe_session(c.session(), facts);
     if (c.on_terminal()) describe_terminal(*c.on_terminal(), facts);
-    describe_settings(c.settings(), facts);
+    if (!c.settings().says_nothing()) facts.add({c.settings().in_words()});
     describe_reach(c, facts);
     if (c.inherits_signals()) facts.add({"signals inherited"});
     return facts.text();

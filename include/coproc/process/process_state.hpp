@@ -43,12 +43,7 @@ public:
           more(c, loop), rules_(c.shared_rules()), words_(c.words()), secrets_(c.secret_args()) {
         for (std::size_t number = 0; number < 3; ++number) on_terminal[number] = is_terminal(c, number);
         if (c.families() != nullptr) reach_for(*c.families(), extent_of(c));
-        if (given.in() != nullptr) check_free(c, 0, in);
-        if (given.out() != nullptr) check_free(c, 1, out);
-        if (given.err() != nullptr) check_free(c, 2, err);
-        if (given.out() != nullptr && given.out() == given.err()) {
-            throw usage_error("one reader cannot have both stdout and stderr: merge them by stdio::to_out");
-        }
+        if (given.in() != nullptr || given.out() != nullptr || given.err() != nullptr) check_given(c, given);
     }
 
     /// The program runs, and these are our ends of its pipes.
@@ -172,6 +167,14 @@ private:
         }
     }
 
+    [[gnu::cold]] void check_given(const command& c, const streams& given) const {
+        if (given.in() != nullptr) check_free(c, 0, in);
+        if (given.out() != nullptr) check_free(c, 1, out);
+        if (given.err() != nullptr) check_free(c, 2, err);
+        if (given.out() != nullptr && given.out() == given.err()) {
+            throw usage_error("one reader cannot have both stdout and stderr: merge them by stdio::to_out");
+        }
+    }
     template <class Stream>
     void check_free(const command& c, std::size_t number, const Stream& stream) const {
         const auto refuse = [&](std::string_view why) {

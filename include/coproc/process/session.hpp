@@ -10,6 +10,7 @@
 
 #include "../core/concat.hpp"
 #include "../core/error.hpp"
+#include "../platform/foreground.hpp"
 #include "../platform/spawn_plan.hpp"
 
 namespace coproc::detail {
@@ -30,6 +31,7 @@ public:
         if (plan_.is_new || joins()) refuse_foreground();
         make_group();
         plan_.foreground = true;
+        foreground_ = &platform::foreground_loan::make;
     }
     /// Throws std::invalid_argument for what is no group, and where there is to be a session; usage_error where its own
     /// group is to be in the foreground.
@@ -46,6 +48,8 @@ public:
     [[nodiscard]] bool has_own_group() const noexcept {
         return plan_.is_new || plan_.group == platform::session_plan::its_own;
     }
+    /// Null: our terminal is no concern of the child's.
+    [[nodiscard]] platform::foreground_loan::maker foreground() const noexcept { return foreground_; }
     /// What is asked of the system.
     [[nodiscard]] const platform::session_plan& plan() const noexcept { return plan_; }
 
@@ -60,6 +64,7 @@ private:
     [[nodiscard]] bool joins() const noexcept { return plan_.group > platform::session_plan::its_own; }
 
     platform::session_plan plan_;
+    platform::foreground_loan::maker foreground_ = nullptr;
 };
 
 } // namespace coproc::detail

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
@@ -117,7 +118,7 @@ private:
 // ---- how far signals to it go ----
 
 /// Throws usage_error where the command has not what its reach is named after.
-[[nodiscard]] inline platform::extent extent_of(const command& c) {
+[[nodiscard, gnu::cold]] inline platform::extent extent_of(const command& c) {
     platform::extent how_far;
     how_far.group = c.reach() != reach::process && c.session().has_own_group();
     how_far.descendants = c.reach() == reach::descendants;
@@ -143,16 +144,19 @@ inline void require_reach(const command& c) {
                       {refusal.error, std::system_category()});
 }
 
-/// Throws usage_error where silence is to be noticed and all that could be heard goes elsewhere.
-inline void require_heard(const command& c, const stdio& unset) {
-    if (c.rules().idle_timeout == run_rules::duration::max()) return;
+[[nodiscard, gnu::cold]] inline bool can_be_heard(const command& c, const stdio& unset) {
     for (const std::size_t number : {1U, 2U}) {
         const std::optional<stdio>& said = c.stdio_of(number);
-        if (is_terminal(c, number) || (said ? *said : unset).passes_us()) return;
+        if (is_terminal(c, number) || (said ? *said : unset).passes_us()) return true;
     }
-    for (const auto& [number, more] : c.more_stdio()) {
-        if (!more.child_reads && more.what.passes_us()) return;
-    }
+    const auto& more = c.more_stdio();
+    return std::any_of(more.begin(), more.end(),
+                       [](const auto& each) { return !each.second.child_reads && each.second.what.passes_us(); });
+}
+
+/// Throws usage_error where silence is to be noticed and all that could be heard goes elsewhere.
+inline void require_heard(const command& c, const stdio& unset) {
+    if (c.rules().idle_timeout == run_rules::duration::max() || can_be_heard(c, unset)) return;
     throw usage_error("idle_timeout() takes an output that comes to us: all go elsewhere");
 }
 

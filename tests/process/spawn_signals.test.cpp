@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Signals that are blocked or ignored when a program begins since its command says so.
+#include <signal.h>
+
+#include <stdexcept>
+#include <string>
+
+#include <coproc/process/async_process.hpp>
+#include <coproc/process/start.hpp>
+
+#include "support/catch.hpp"
+#include "support/children.hpp"
+#include "support/forked.hpp"
+#include "support/resources.hpp"
+#include "support/rights.hpp"
+#include "support/run_in_time.hpp"
+#include "support/starts.hpp"
+
+using namespace coproc;
+
+namespace {
+
+std::string blocked(int number) { return "blocked " + std::to_string(number) + "\n"; }
+std::string ignored(int number) { return "ignored " + std::to_string(number) + "\n"; }
+
+} // namespace
+
+TEST_CASE("what a command says is blocked or ignored and nothing else", "[process][spawn_fork]") {
+    const nothing_leaks check;
+    const command c = command(child("signal_state")).ignore_signals(SIGHUP, SIGINT).block_signals(SIGALRM);
+    CHECK(output_of(c) == ignored(SIGHUP) + ignored(SIGINT) + blocked(SIGALRM));
+    CHECK(output_of(command(c).ignore_signals(SIGQUIT)) == // it adds to what was said before
+          ignored(SIGHUP) + ignored(SIGINT) + ignored(SIGQUIT) + blocked(SIGALRM));
+    CHECK(output_of(command(child("signal_state")).block_signals(SIGHUP).ignore_signals(SIGHUP)) ==
+          blocked(SIGHUP) + ignored(SIGHUP));
+    CHECK(output_of(command(child("signal_state"))).empty());
+}
+
+TEST_CASE("what a command blocks and ignores comes on top of what is inherited", "[process][spawn_fork]") {
+    CHECK(in_a_fork([] {
+              ::signal(SIGHUP, SIG_IGN);
+              sigset_t some;
+              sigemptyset(&some);
+              sigaddset(&some, SIGALRM);
+              ::sigprocmask(SIG_BLOCK, &some, nullptr);
+              const command c = command(child("signal_state")).ignore_signals(SIGINT).block_signals(SIGTERM);
+              if (output_of(command(c).inherit_signals()) !=
+                  ignored(SIGHUP) + ignored(SIGINT) + blocked(SIGALRM) + blocked(SIGTERM))
+                  return 1;
+              return output_of(c) == ignored(SIGINT) + blocked(SIGTERM) ? 0 : 2;
+          }) == 0);
+}
+
+TEST_CASE("a child with the rights of another user ignores what its command says", "[process][spawn_fork]") {
+    if (!we_are_root()) return;
+    const for_everybody program("signal_state");
+    CHECK(output_of(command(program.path()).user(nobody).ignore_signals(SIGHUP).block_signals(SIGALRM)) ==
+          ignored(SIGHUP) + blocked(SIGALRM));
+}
+
+TEST_CASE("a signal that a child ignores does not end it", "[process][spawn_fork]") {
+    const nothing_leaks check;
+    const auto talk = []() -> task<> {
+        async_process p(command(child("cat")).ignore_signals(SIGTERM));
+        CHECK(p.terminate());
+        co_await p.write_stdin("still here\n");
+        const auto line = co_await p.read_line();
+        CHECK(line == "still here");
+        const exit_status s = co_await p.stop(std::chrono::milliseconds(1));
+        CHECK(s == exit_status::signaled(SIGKILL));
+    };
+    run_in_time(talk());
+}
+
+TEST_CASE("the highest signal can be ignored and blocked", "[process][spawn_fork]") {
+    const int highest = platform::highest_signal;
+    CHECK(output_of(command(child("signal_state")).block_signals(highest).ignore_signals(highest)) ==
+          blocked(highest) + ignored(highest));
+}
+
+TEST_CASE("what is no signal or cannot be held up is refused where it is said", "[process]") {
+    command c("x");
+    for (const int number : {0, -1, platform::highest_signal + 1, SIGKILL, SIGSTOP}) {
+        CHECK_THROWS_AS(c.block_signals(number), std::invalid_argument);
+        CHECK_THROWS_AS(c.ignore_signals(SIGHUP, number), std::invalid_argument);
+    }
+    CHECK_THROWS_AS(c.block_signals((1LL << 32) + SIGHUP), std::invalid_argument); // SIGHUP if it were cut
+    CHECK_THROWS_WITH(c.block_signals(SIGKILL), "SIGKILL and SIGSTOP cannot be blocked");
+    CHECK_THROWS_WITH(c.ignore_signals(SIGSTOP), "SIGKILL and SIGSTOP cannot be ignored");
+#if defined(__GLIBC__)
+    CHECK_THROWS_WITH(c.block_signals(33), "33 is no signal"); // libc's own, for threads
+#endif
+}

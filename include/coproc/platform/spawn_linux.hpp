@@ -82,8 +82,9 @@ inline bool can_cut_tables() noexcept {
 
 // Stops this thread until the child has left.
 inline long vfork_child(spawn_method method, memory of_child, child_slot& slot, int& pidfd) noexcept {
-    // Until it has taken those that it needs, the child has our descriptors: we sleep.
-    slot.shares_descriptors = of_child == memory::shared && can_cut_tables();
+    // Until it has taken those that it needs, the child has our descriptors: we sleep. (Not by clone: a kernel that can
+    // do that has clone3, and valgrind gives up the whole program for a clone that it does not know.)
+    slot.shares_descriptors = method == spawn_method::clone3 && of_child == memory::shared && can_cut_tables();
     const std::uint64_t flags =
         CLONE_VFORK | (of_child == memory::shared ? CLONE_VM : 0) | (slot.shares_descriptors ? CLONE_FILES : 0);
     alignas(64) char stack[16384]; // we sleep, so our own stack is the safest place for the child's

@@ -240,6 +240,9 @@ public:
     /// Where children live until they have left.
     [[nodiscard]] platform::launch_slots& launch_slots() noexcept { return launch_slots_; }
 
+    /// Of this process, for the children that are made here.
+    [[nodiscard]] platform::dispositions& dispositions() noexcept { return dispositions_; }
+
     /// Memory for the bytes of its streams.
     [[nodiscard]] const std::shared_ptr<block_pool>& blocks() const noexcept { return blocks_; }
 
@@ -513,6 +516,7 @@ private:
 
     platform::backend backend_;
     platform::launch_slots launch_slots_;
+    platform::dispositions dispositions_;
     intrusive_list<waiter> ready_; // for the next turn
     intrusive_list<waiter>
         resuming_; // for this one; empty between turns, unless a coroutine's promise let an exception out

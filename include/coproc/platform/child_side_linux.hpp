@@ -14,14 +14,12 @@
 
 #include <cerrno>
 #include <cstddef>
-#include <cstdint>
 
+#include "dispositions_linux.hpp"
 #include "raw_linux.hpp"
 #include "spawn_plan.hpp"
 
 namespace coproc::platform::detail {
-
-using kernel_sigset = std::uint64_t; // the kernel's, 64 signals; libc's has room for 1024
 
 // What the parent prepares, and the word in which the child reports.
 struct child_slot {
@@ -30,7 +28,8 @@ struct child_slot {
     spawn_outcome outcome;
     bool ran; // the child has been here: our memory really is shared
     bool shares_descriptors = false;
-    long highest = ~0U; // no descriptor of the child has a higher number
+    kernel_sigset other_than_default = ~kernel_sigset{0}; // those whose dispositions may be that
+    long highest = ~0U;                                   // no descriptor of the child has a higher number
 };
 
 COPROC_CHILD_SIDE inline bool is_passed(const spawn_plan& plan, long fd) noexcept {
@@ -90,21 +89,25 @@ struct kernel_action { // struct sigaction of the kernel
 inline constexpr kernel_action default_action{0, 0, 0, 0};
 inline constexpr kernel_action ignoring_action{1, 0, 0, 0}; // SIG_IGN
 
-// Nothing here is cleared by an initialiser: for that a compiler may call memset, which is libc's or, worse, a
-// sanitizer's, who took it for a good moment to run the parent's signal handlers.
-COPROC_CHILD_SIDE inline long set_dispositions(const spawn_plan& plan) noexcept {
-    // CLONE_CLEAR_SIGHAND, where it is known, has done the handlers; what the host ignores stays ignored through exec
-    // unless reset.
+COPROC_CHILD_SIDE inline bool is_ignored(long signal) noexcept {
+    // Not cleared by an initialiser: for that a compiler may call memset, which is libc's or, worse, a sanitizer's, who
+    // took it for a good moment to run the parent's signal handlers.
+    kernel_action now; // NOLINT(cppcoreguidelines-pro-type-member-init): the kernel fills it
+    return raw::call(SYS_rt_sigaction, signal, 0, raw::address(&now), sizeof(kernel_sigset)) == 0 &&
+           now.handler == ignoring_action.handler;
+}
+
+// What the host ignores stays ignored through clone and exec unless reset; what it handles, too, until exec, unless
+// CLONE_CLEAR_SIGHAND is known.
+COPROC_CHILD_SIDE inline long set_dispositions(const child_slot& slot) noexcept {
+    const spawn_plan& plan = *slot.plan;
     const kernel_sigset ignored = plan.settings == nullptr ? 0 : plan.settings->ignored.words[0];
-    for (long signal = 1; signal <= 64; ++signal) {
-        if (signal == SIGKILL || signal == SIGSTOP) continue;
-        const bool ignore = (ignored >> (signal - 1) & 1) != 0;
-        if (plan.inherit_signals && !ignore) {
-            kernel_action now; // NOLINT(cppcoreguidelines-pro-type-member-init): the kernel fills it
-            if (raw::call(SYS_rt_sigaction, signal, 0, raw::address(&now), sizeof(kernel_sigset)) == 0 &&
-                now.handler == ignoring_action.handler)
-                continue;
-        }
+    const kernel_sigset concerned = slot.other_than_default | ignored;
+    for (long signal = 1; signal <= 64 && concerned >> (signal - 1) != 0; ++signal) {
+        const kernel_sigset bit = kernel_sigset{1} << (signal - 1);
+        if ((concerned & bit) == 0 || signal == SIGKILL || signal == SIGSTOP) continue;
+        const bool ignore = (ignored & bit) != 0;
+        if (!ignore && plan.inherit_signals && is_ignored(signal)) continue;
         raw::call(SYS_rt_sigaction, signal, raw::address(ignore ? &ignoring_action : &default_action), 0,
                   sizeof(kernel_sigset));
     }
@@ -258,7 +261,7 @@ COPROC_CHILD_SIDE inline void child_main(void* argument) noexcept {
         const spawn_plan& plan = *slot.plan;
         static_cast<void>(failed(slot, spawn_stage::cgroup, join_cgroup(plan.settings)) ||
                           failed(slot, spawn_stage::fork, take_descriptors(slot)) ||
-                          failed(slot, spawn_stage::fork, set_dispositions(plan)) ||
+                          failed(slot, spawn_stage::fork, set_dispositions(slot)) ||
                           failed(slot, spawn_stage::session, take_session(plan.session)) ||
                           failed(slot, spawn_stage::terminal, take_terminal(plan)) ||
                           failed(slot, spawn_stage::redirect, place_descriptors(plan, slot.highest)) ||

@@ -114,6 +114,8 @@ private:
         {
             const detail::all_signals_blocked guard;
             slot.child_.mask = detail::first_mask(slot.plan_.plan(), guard.before());
+            slot.child_.other_than_default =
+                detail::other_than_default(detail::spawn_method::clone3, slot.plan_.plan());
             slot.occupied_.set();
             pid = detail::clone3_child(CLONE_VM, slot.stack_, slot.child_, pidfd, slot.occupied_.address());
         }

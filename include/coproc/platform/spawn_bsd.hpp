@@ -10,6 +10,9 @@
 
 namespace coproc::platform {
 
+/// Of no use here: posix_spawn resets what it is told to.
+class dispositions {};
+
 /// Starts what the plan says and waits until the program runs. On failure no program has run and nothing is left.
 ///
 /// The environment variable COPROC_SPAWN=fork, looked at once, avoids posix_spawn.

@@ -34,12 +34,14 @@
 #include <cstdint>
 #include <cstdlib>
 #include <new>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <utility>
 
 #include "child_linux.hpp"
 #include "child_side_linux.hpp"
+#include "dispositions_linux.hpp"
 #include "pipe.hpp"
 #include "raw_linux.hpp"
 #include "spawn_fork.hpp"
@@ -119,6 +121,16 @@ inline kernel_sigset first_mask(const spawn_plan& plan, kernel_sigset ours) noex
     return (plan.inherit_signals ? ours : 0) | more;
 }
 
+// The signals of which a child does not know that they have the default disposition. To be asked with all of them
+// blocked.
+inline kernel_sigset other_than_default(spawn_method how, const spawn_plan& plan) noexcept {
+    if (how != spawn_method::clone3) return ~kernel_sigset{0};
+    // CLONE_CLEAR_SIGHAND has done those that are handled; so only what is ignored is left.
+    if (plan.inherit_signals) return 0;
+    const std::optional<kernel_sigset> ignored = plan.ours == nullptr ? std::nullopt : plan.ours->ignored();
+    return ignored.value_or(~kernel_sigset{0});
+}
+
 // A child that failed before its program ran: reaped here, by its own name; nobody else is told.
 inline void reap_failed(long pid, unique_fd pidfd) noexcept {
     static_cast<void>(child(static_cast<pid_t>(pid), std::move(pidfd)).reap());
@@ -190,6 +202,7 @@ inline spawn_outcome spawn_by_clone(spawn_method how, memory of_child, child_slo
     {
         const all_signals_blocked guard;
         slot.mask = first_mask(*slot.plan, guard.before());
+        slot.other_than_default = other_than_default(how, *slot.plan);
         pid = vfork_child(how, of_child, slot, pidfd);
     }
     if (pid < 0) return {spawn_stage::fork, static_cast<int>(-pid)};

@@ -13,6 +13,8 @@
 
 namespace coproc::platform {
 
+class dispositions;
+
 /// A descriptor that the child finds under another number.
 struct passed_fd {
     int source; ///< above every target
@@ -76,6 +78,7 @@ struct spawn_plan {
     const identity* as = nullptr;            ///< null: ours
     const settings_plan* settings = nullptr; ///< null: everything as we have it
     bool inherit_signals = false;            ///< else none is blocked and none ignored
+    dispositions* ours = nullptr;            ///< knows what we ignore; null: nobody does
 };
 
 /// The step that failed and its errno; errno 0: the program runs.

@@ -309,7 +309,7 @@ private:
     static detail::process_owner start(const command& c, const streams& own, event_loop& loop) {
         detail::process_owner made(new detail::process_state(c, own, loop));
         try {
-            detail::preparation all(c, stdio::pipe);
+            detail::preparation all(c, stdio::pipe, &loop.dispositions());
             made->start(detail::spawn(all.plan(), made->program())); // the program runs, so nothing may fail any more
             made->lend(all.take_foreground());
             made->connect(all.fds());

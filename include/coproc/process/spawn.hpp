@@ -173,8 +173,9 @@ inline void require_heard(const command& c, const stdio& unset) {
 /// Everything that a start needs and that could be wanting. The command must live as long.
 class preparation {
 public:
-    /// `unset` is what a stream is that the command says nothing of. Throws spawn_error; std::bad_alloc.
-    preparation(const command& c, const stdio& unset)
+    /// `unset` is what a stream is that the command says nothing of; `ours` are the dispositions of this process,
+    /// perhaps. Throws spawn_error; std::bad_alloc.
+    preparation(const command& c, const stdio& unset, platform::dispositions* ours = nullptr)
         : file_(c), arguments_(c), environment_(c), identity_(identity_of(c)),
           foreground_(foreground_for(possible(c, unset))), fds_(c, unset) {
         plan_.path = file_.name();
@@ -187,6 +188,7 @@ public:
         plan_.as = identity_ ? &*identity_ : nullptr;
         if (!c.settings().says_nothing()) plan_.settings = &settings_.emplace(c.settings().plan(fds_.cgroup()));
         plan_.inherit_signals = c.inherits_signals();
+        plan_.ours = ours;
     }
     preparation(const preparation&) = delete;
     preparation& operator=(const preparation&) = delete;

@@ -61,7 +61,7 @@ private:
 
     void begin(const command& c, event_loop& loop) {
         if (loop.observed()) observed_ = std::make_unique<const command>(c);
-        detail::preparation all(c, stdio::pipe);
+        detail::preparation all(c, stdio::pipe, &loop.dispositions());
         platform::child child;
         if (!state_->launching.begin(loop.launch_slots(), all.plan(), child)) {
             child = detail::spawn(all.plan(), state_->program());

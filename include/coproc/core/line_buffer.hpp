@@ -71,9 +71,13 @@ public:
 
     /// Where the first newline is, counted from the front of `view()`; `npos` if there is none. (A std::optional is put
     /// together and taken apart through memory by GCC 12, which costs more than the search for a short line.)
-    [[nodiscard]] std::size_t find_newline() noexcept {
-        const bool known = newline_ - head_ < searched_ - head_; // found before, and not taken
-        return known || search() ? newline_ - head_ : npos;
+    [[nodiscard, gnu::always_inline]] std::size_t find_newline() noexcept {
+        const std::size_t known = known_newline();
+        return known != npos || !search() ? known : newline_ - head_;
+    }
+    /// The same, if it was found before and not taken.
+    [[nodiscard]] std::size_t known_newline() const noexcept {
+        return newline_ - head_ < searched_ - head_ ? newline_ - head_ : npos;
     }
     static constexpr std::size_t npos = std::string_view::npos;
 
@@ -83,6 +87,9 @@ public:
         pinned_ = false;
         if (retired_) give_back(std::move(retired_), retired_capacity_);
     }
+
+    /// What was handed out is in a block that is not in use any more, and waits for `unpin`.
+    [[nodiscard]] bool has_retired() const noexcept { return retired_ != nullptr; }
 
     /// Gives the memory back if nothing is unread, unless it is pinned.
     void release_if_empty() noexcept {
@@ -105,7 +112,7 @@ private:
     }
 
     // The next search depends on this one by one number only, so that it need not wait for whoever takes the line.
-    bool search() noexcept {
+    [[gnu::always_inline]] bool search() noexcept {
         const std::size_t from = std::exchange(searched_, tail_);
         const void* const at = from != tail_ ? std::memchr(storage_.get() + from, '\n', tail_ - from) : nullptr;
         if (at == nullptr) return false;

@@ -128,16 +128,21 @@ public:
         return d.what == demand::kind::line ? has_line() : has_other(d);
     }
 
+    /// A line has come, of nearly every kind, and nothing else is to be seen to before it is taken.
+    [[nodiscard, gnu::always_inline]] bool line_is_here() noexcept {
+        return !throws_at_once_ && !bytes_.has_retired() && ordinary_line() != none;
+    }
+
     // What each verb does when its demand is satisfied.
 
-    std::optional<std::string_view> take_line_view(demand&) {
-        const std::size_t newline = ordinary_line();
-        if (newline == none) return take_other_line_view();
+    [[gnu::always_inline]] std::optional<std::string_view> take_line_view() {
+        const std::size_t newline = bytes_.known_newline();
+        if (newline > limit_) return take_other_line_view();
         return hand_out(without_carriage_return(newline), newline + 1);
     }
-    std::optional<std::string> take_line(demand& d) {
+    std::optional<std::string> take_line() {
         std::optional<std::string> copy;
-        if (const std::optional<std::string_view> line = take_line_view(d)) copy.emplace(*line);
+        if (const std::optional<std::string_view> line = take_line_view()) copy.emplace(*line);
         unpin();
         return copy;
     }
@@ -206,7 +211,10 @@ public:
     void clear() noexcept { bytes_.clear(); }
 
 private:
-    [[nodiscard]] bool has_line() noexcept { return ordinary_line() != none || line_to_read().has_value(); }
+    // Without a newline within the limit there is none in less than that: more may come, which `answers` has looked at.
+    [[nodiscard]] bool has_line() noexcept {
+        return ordinary_line() != none || (size() > limit_ && line_to_read().has_value());
+    }
     // What is not the way of nearly every line is kept out of it by gnu::noinline: a compiler that takes it in leaves
     // the way itself out of line, which costs a short line a sixth of its time.
     [[nodiscard, gnu::noinline]] bool has_other(demand& d) noexcept {
@@ -255,7 +263,7 @@ private:
 
     // The place of the newline, if it is not too far for any policy: nearly every line, and found at no cost but the
     // search.
-    [[nodiscard]] std::size_t ordinary_line() noexcept {
+    [[nodiscard, gnu::always_inline]] std::size_t ordinary_line() noexcept {
         const std::size_t newline = bytes_.find_newline();
         return newline <= limit_ ? newline : none;
     }
@@ -291,9 +299,9 @@ private:
     }
 
     std::string_view hand_out(std::size_t length, std::size_t whole) noexcept {
-        const std::string_view line = view().substr(0, length);
-        bytes_.pin(); // first, or the block of the last line would go
-        consume(whole);
+        const std::string_view line(view().data(), length);
+        bytes_.pin();
+        bytes_.consume(whole);
         return line;
     }
 

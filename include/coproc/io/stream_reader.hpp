@@ -30,6 +30,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 
 #include "../core/concat.hpp"
@@ -369,7 +370,10 @@ private:
 
     // A read stops at what it asked for, perhaps in mid-pipe, and no event will tell of the rest.
     void go_on_collecting() noexcept {
-        if (collecting_ && held_ == 0 && can_read()) loop_.again(*this);
+        if (collecting_) go_on_if_possible();
+    }
+    [[gnu::noinline]] void go_on_if_possible() noexcept {
+        if (held_ == 0 && can_read()) loop_.again(*this);
     }
 
     // ---- with a tap ----
@@ -449,7 +453,8 @@ private:
             coroutine = handle;
             reader.pending_ = this;
             reader.watch();
-            reader.take_in_from_outside(); // if this is a file, or the turn is spent, or the watch has failed
+            // If this is a file, or the turn is spent, or the watch has failed.
+            if (reader.readable_ || reader.buffer_.ended()) reader.take_in_from_outside();
             stay.enter(reader.group_);
         }
         parked(const parked&) = delete;
@@ -474,6 +479,11 @@ private:
                                                                 : ": a second read while the first one waits"}));
     }
 
+    [[nodiscard]] bool line_is_here() noexcept { return pending_ == nullptr && held_ == 0 && buffer_.line_is_here(); }
+    [[gnu::noinline]] bool begin_line() {
+        demand d{.what = demand::kind::line};
+        return begin(d);
+    }
     // True if there is nothing to wait for.
     bool begin(demand& d) {
         if (d.what == demand::kind::arrival) return false; // who asks for that has looked
@@ -581,6 +591,38 @@ private:
     std::optional<parked> parked_; // most reads find what they ask for, and need none
 };
 
+// A line. Nearly always it is there already, and then this is all that is between it and who reads it: no demand is
+// made and nothing is parked.
+template <class Line>
+class stream_reader::read_awaiter<std::optional<Line>> {
+public:
+    bool await_ready() { return reader_->line_is_here() || reader_->begin_line(); }
+    void await_suspend(std::coroutine_handle<> handle) noexcept { parked_.emplace(*reader_, handle); }
+    std::optional<Line> await_resume() {
+        parked_.reset();
+        reader_->go_on_collecting(); // also if it never waited
+        reader_->throw_at_once();
+        if constexpr (std::is_same_v<Line, std::string_view>) return reader_->buffer_.take_line_view();
+        else return reader_->buffer_.take_line();
+    }
+
+    read_awaiter(read_awaiter&& other) noexcept : reader_(other.reader_) {} // moved only before it is awaited
+    ~read_awaiter() = default;
+
+private:
+    friend stream_reader;
+    explicit read_awaiter(stream_reader& reader) noexcept : reader_(&reader) {}
+
+    struct parked_line {
+        parked_line(stream_reader& reader, std::coroutine_handle<> handle) noexcept : wait(reader, asked, handle) {}
+        demand asked{.what = demand::kind::line};
+        parked wait;
+    };
+
+    stream_reader* reader_;
+    std::optional<parked_line> parked_;
+};
+
 // Carries its delimiters, wherever it is moved before it is awaited.
 template <std::size_t N>
 class stream_reader::until_awaiter : public read_awaiter<std::string> {
@@ -604,10 +646,10 @@ private:
 };
 
 inline auto stream_reader::read_line() -> read_awaiter<std::optional<std::string>> {
-    return {*this, &read_buffer::take_line, demand::kind::line};
+    return read_awaiter<std::optional<std::string>>(*this);
 }
 inline auto stream_reader::next_line() -> read_awaiter<std::optional<std::string_view>> {
-    return {*this, &read_buffer::take_line_view, demand::kind::line};
+    return read_awaiter<std::optional<std::string_view>>(*this);
 }
 inline auto stream_reader::read_some(std::span<char> into) -> read_awaiter<std::size_t> {
     return {*this, &read_buffer::take_into, demand::kind::some, into.size(), into.data()};

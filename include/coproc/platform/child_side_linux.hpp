@@ -28,8 +28,9 @@ struct child_slot {
     spawn_outcome outcome;
     bool ran; // the child has been here: our memory really is shared
     bool shares_descriptors = false;
-    kernel_sigset other_than_default = ~kernel_sigset{0}; // those whose dispositions may be that
-    long highest = ~0U;                                   // no descriptor of the child has a higher number
+    kernel_sigset other_than_default = every_signal; // those whose dispositions may be that
+    dispositions* ours = nullptr;                    // and who knows better; null: nobody does
+    long highest = ~0U;                              // no descriptor of the child has a higher number
 };
 
 COPROC_CHILD_SIDE inline bool is_passed(const spawn_plan& plan, long fd) noexcept {
@@ -102,7 +103,8 @@ COPROC_CHILD_SIDE inline bool is_ignored(long signal) noexcept {
 COPROC_CHILD_SIDE inline long set_dispositions(const child_slot& slot) noexcept {
     const spawn_plan& plan = *slot.plan;
     const kernel_sigset ignored = plan.settings == nullptr ? 0 : plan.settings->ignored.words[0];
-    const kernel_sigset concerned = slot.other_than_default | ignored;
+    const kernel_sigset to_reset = slot.ours != nullptr ? slot.ours->ignored() : slot.other_than_default;
+    const kernel_sigset concerned = to_reset | ignored;
     for (long signal = 1; signal <= 64 && concerned >> (signal - 1) != 0; ++signal) {
         const kernel_sigset bit = kernel_sigset{1} << (signal - 1);
         if ((concerned & bit) == 0 || signal == SIGKILL || signal == SIGSTOP) continue;
@@ -246,6 +248,7 @@ COPROC_CHILD_SIDE inline bool failed(child_slot& slot, spawn_stage stage, long e
 
 // The order matters.
 //   cgroup        first, so that all the rest is counted there, and before its descriptor is closed
+//   signals       before a descriptor of ours is closed that tells which of them we ignore
 //   descriptors   before the limits: there is no placing above a lower RLIMIT_NOFILE (and a higher one would not help,
 //                 since what is placed has been above that number here). It needs no rights
 //   limits        before the niceness, which RLIMIT_NICE may permit; before the identity, which may take the right to
@@ -260,8 +263,8 @@ COPROC_CHILD_SIDE inline void child_main(void* argument) noexcept {
     if (slot.plan != nullptr) { // null: only asked whether memory is shared
         const spawn_plan& plan = *slot.plan;
         static_cast<void>(failed(slot, spawn_stage::cgroup, join_cgroup(plan.settings)) ||
-                          failed(slot, spawn_stage::fork, take_descriptors(slot)) ||
                           failed(slot, spawn_stage::fork, set_dispositions(slot)) ||
+                          failed(slot, spawn_stage::fork, take_descriptors(slot)) ||
                           failed(slot, spawn_stage::session, take_session(plan.session)) ||
                           failed(slot, spawn_stage::terminal, take_terminal(plan)) ||
                           failed(slot, spawn_stage::redirect, place_descriptors(plan, slot.highest)) ||

@@ -2,71 +2,105 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // Which signals this process ignores, asked in one look. Without it a child resets all 62 that can be ignored, most of
-// them for nothing, and that is an eighth of the time of a start.
+// them for nothing, and on one processor that is an eighth of the time of a start.
 
 #include <fcntl.h>
-#include <unistd.h>
+#include <sys/syscall.h>
 
-#include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <optional>
-#include <string_view>
-#include <utility>
+#if defined(__has_include)
+#if __has_include(<sys/single_threaded.h>) // glibc 2.32
+#include <sys/single_threaded.h>
+#define COPROC_HAS_SINGLE_THREADED 1
+#endif
+#endif
 
 #include "../core/unique_fd.hpp"
 #include "fork_count.hpp"
 #include "pipe.hpp"
+#include "raw_linux.hpp"
 
 namespace coproc::platform {
+namespace detail {
 
 using kernel_sigset = std::uint64_t; // the kernel's, 64 signals; libc's has room for 1024
+constexpr kernel_sigset every_signal = ~kernel_sigset{0};
+
+// What is between these words, the first of which begin a line, and those that follow them comes at `begin`.
+struct status_text {
+    const char* begin;
+    long size;
+};
+
+// Where what follows these words is, from a place on; -1: nowhere.
+COPROC_CHILD_SIDE inline long behind(status_text text, long from, const char* words) noexcept {
+    for (long at = from; at < text.size; ++at) {
+        long same = 0;
+        while (words[same] != '\0' && at + same < text.size && text.begin[at + same] == words[same]) ++same;
+        if (words[same] == '\0') return at + same;
+    }
+    return -1;
+}
+
+// 16 hexadecimal digits and the end of the line; every signal if there is something else.
+COPROC_CHILD_SIDE inline kernel_sigset signals_at(status_text text, long at) noexcept {
+    constexpr long digits = 16;
+    if (at < 0 || at + digits >= text.size || text.begin[at + digits] != '\n') return every_signal;
+    kernel_sigset bits = 0;
+    for (long i = 0; i < digits; ++i) {
+        const char digit = text.begin[at + i];
+        const bool decimal = digit >= '0' && digit <= '9';
+        if (!decimal && (digit < 'a' || digit > 'f')) return every_signal;
+        bits = bits << 4 | static_cast<kernel_sigset>(decimal ? digit - '0' : digit - 'a' + 10);
+    }
+    return bits;
+}
+
+// Of /proc/PID/status (proc_pid_status(5)): those that a process with one thread ignores; every signal where that is
+// not said. The search begins where it has found the number of threads before.
+COPROC_CHILD_SIDE inline kernel_sigset ignored_by_only_thread(status_text text, long& threads) noexcept {
+    constexpr const char* words = "\nThreads:\t1\n";
+    const long begin = behind(text, threads, words);
+    const long found = begin < 0 && threads != 0 ? behind(text, 0, words) : begin;
+    if (found < 0) return every_signal;
+    threads = found - 12; // the words themselves
+    return signals_at(text, behind(text, found - 1, "\nSigIgn:\t"));
+}
+
+} // namespace detail
 
 /// Keeps one descriptor open, that of /proc/self/status: opening it for each look would cost half as much again.
-/// Without one (no /proc, no descriptor left) it knows nothing.
+/// Without one (no /proc, no descriptor left) nothing is known.
+///
+/// A look is to be taken with all signals blocked, since a handler could change what it finds. It counts while there is
+/// one thread: another may begin to ignore a signal at any moment, as libraries do around each write to a socket.
 class dispositions {
 public:
     dispositions() noexcept
         : status_(above_stdio(unique_fd(::open("/proc/self/status", O_RDONLY | O_CLOEXEC | O_NOCTTY)))) {}
 
-    /// Exactly those that are ignored, or nothing where that cannot be said for certain. With a second thread it
-    /// cannot: that one may begin to ignore another signal between this look and the clone that copies the
-    /// dispositions, as a library does around each write to a socket. To be called with all signals blocked, since a
-    /// handler may, too.
-    [[nodiscard]] std::optional<kernel_sigset> ignored() noexcept {
-        if (!status_ || fork_count() != opened_after_forks_) return std::nullopt;
-        if (looks_spared_ != 0) return --looks_spared_, std::nullopt;
-        char text[2048]; // what we look for comes within the first 1,200, unless we are in hundreds of groups
-        const ssize_t size = ::pread(status_.get(), text, sizeof text, 0);
-        const auto bits = ignored_by_only_thread({text, size > 0 ? static_cast<std::size_t>(size) : 0});
-        if (!bits) looks_spared_ = 15; // who has threads keeps them for a while
-        return bits;
+    /// Whether a look is worth its time.
+    [[nodiscard]] bool may_be_known() const noexcept {
+#if defined(COPROC_HAS_SINGLE_THREADED)
+        // No thread was ever made, so none has just ended, either. (In a fork it would tell of who has opened it.)
+        return __libc_single_threaded != 0 && status_ && fork_count() == opened_after_forks_;
+#else
+        return false;
+#endif
     }
 
-    /// The same, of what is read there: `Threads:` and a number, `SigIgn:` and 16 digits (proc_pid_status(5)).
-    [[nodiscard]] static std::optional<kernel_sigset> ignored_by_only_thread(std::string_view status) noexcept {
-        if (!after(status, "\nThreads:\t1\n")) return std::nullopt;
-        const std::optional<std::string_view> digits = after(status, "\nSigIgn:\t");
-        if (!digits || digits->size() <= 16 || (*digits)[16] != '\n') return std::nullopt;
-        kernel_sigset bits = 0;
-        for (const char digit : digits->substr(0, 16)) {
-            const bool decimal = digit >= '0' && digit <= '9';
-            if (!decimal && (digit < 'a' || digit > 'f')) return std::nullopt;
-            bits = bits << 4 | static_cast<kernel_sigset>(decimal ? digit - '0' : digit - 'a' + 10);
-        }
-        return bits;
+    /// Those signals that this process may ignore: all of them, if it is not known. A child that shares our memory may
+    /// look for itself, while we sleep. (Out of line, since the stacks of children that do not look have no room for it.)
+    [[nodiscard, gnu::noinline]] COPROC_CHILD_SIDE detail::kernel_sigset ignored() noexcept {
+        char text[2048]; // what we look for comes within the first 1,200, unless we are in hundreds of groups
+        const long size = raw::call(SYS_pread64, descriptor_, raw::address(&text[0]), sizeof text, 0);
+        return detail::ignored_by_only_thread({text, size}, threads_);
     }
 
 private:
-    // What comes behind the first of these words.
-    static std::optional<std::string_view> after(std::string_view text, std::string_view words) noexcept {
-        const void* const at = ::memmem(text.data(), text.size(), words.data(), words.size());
-        if (at == nullptr) return std::nullopt;
-        return text.substr(static_cast<std::size_t>(static_cast<const char*>(at) - text.data()) + words.size());
-    }
-
     unique_fd status_;
-    unsigned looks_spared_ = 0;                  // as many are not worth their time
+    int descriptor_ = status_.get();             // the same
+    long threads_ = 0;                           // where the number of them was found
     unsigned opened_after_forks_ = fork_count(); // in a fork it would tell of the process that has opened it
 };
 

@@ -61,9 +61,11 @@ private:
 
     // A free one, or null.
     launch_slot* find();
+    [[nodiscard]] bool last_is_under_way() const noexcept { return last_ != nullptr && !last_->occupied_.is_clear(); }
 
     std::vector<std::unique_ptr<launch_slot>> slots_;
-    std::size_t next_ = 0; // where to look first: behind the one found last, and so at the one lent first
+    const launch_slot* last_ = nullptr; // that was found
+    std::size_t next_ = 0;              // where to look first: behind the one found last, and so at the one lent first
     unsigned made_after_forks_ = fork_count();
 };
 
@@ -80,10 +82,11 @@ public:
     [[nodiscard]] bool begin(launch_slots& places, const spawn_plan& plan, child& started) {
         // Who takes another identity must have memory of its own.
         if (plan.as != nullptr || detail::method() != detail::spawn_method::clone3) return false;
+        const bool others_are_under_way = places.last_is_under_way();
         launch_slot* const slot = places.find();
         if (slot == nullptr) return false;
         slot->plan_.assign(plan);
-        return run(*slot, started);
+        return run(*slot, others_are_under_way, started);
     }
 
     /// The child has left our memory: its program runs, or none ever will.
@@ -107,15 +110,22 @@ public:
 private:
     friend class launch_slots;
 
-    bool run(launch_slot& slot, child& started) noexcept {
+    // We go on meanwhile, so what a child would find is not what we ignore when it is made. With others under way all
+    // processors have work, and one look is less of it than 62 calls; alone, the child does these beside us.
+    static detail::kernel_sigset other_than_default(const spawn_plan& plan, bool others_are_under_way) noexcept {
+        if (plan.inherit_signals) return 0;
+        const bool look = others_are_under_way && plan.ours != nullptr && plan.ours->may_be_known();
+        return look ? plan.ours->ignored() : detail::every_signal;
+    }
+
+    bool run(launch_slot& slot, bool others_are_under_way, child& started) noexcept {
         slot.child_ = detail::child_slot{&slot.plan_.plan(), 0, {}, false};
         int pidfd = -1;
         long pid = 0;
         {
             const detail::all_signals_blocked guard;
             slot.child_.mask = detail::first_mask(slot.plan_.plan(), guard.before());
-            slot.child_.other_than_default =
-                detail::other_than_default(detail::spawn_method::clone3, slot.plan_.plan());
+            slot.child_.other_than_default = other_than_default(slot.plan_.plan(), others_are_under_way);
             slot.occupied_.set();
             pid = detail::clone3_child(CLONE_VM, slot.stack_, slot.child_, pidfd, slot.occupied_.address());
         }
@@ -147,11 +157,15 @@ inline launch_slot* launch_slots::find() {
         if (!slot.occupied_.is_clear()) continue;
         // Of one that went well there is nothing left to ask; one that failed is kept.
         if (slot.lent_to_ != nullptr && slot.child_.outcome.error == 0) slot.lent_to_->give_back();
-        if (slot.lent_to_ == nullptr) return &slot;
+        if (slot.lent_to_ != nullptr) continue;
+        last_ = &slot;
+        return &slot;
     }
     if (slots_.size() == most) return nullptr;
     next_ = 0;
-    return slots_.emplace_back(std::make_unique<launch_slot>()).get();
+    launch_slot* const made = slots_.emplace_back(std::make_unique<launch_slot>()).get();
+    last_ = made;
+    return made;
 }
 
 } // namespace coproc::platform

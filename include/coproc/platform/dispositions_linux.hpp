@@ -26,7 +26,7 @@ namespace detail {
 using kernel_sigset = std::uint64_t; // the kernel's, 64 signals; libc's has room for 1024
 constexpr kernel_sigset every_signal = ~kernel_sigset{0};
 
-// What is between these words, the first of which begin a line, and those that follow them comes at `begin`.
+// As much of /proc/PID/status as was read; a size below 0: nothing.
 struct status_text {
     const char* begin;
     long size;
@@ -90,7 +90,7 @@ public:
     }
 
     /// Those signals that this process may ignore: all of them, if it is not known. A child that shares our memory may
-    /// look for itself, while we sleep. (Out of line, since the stacks of children that do not look have no room for it.)
+    /// look for itself, while we sleep. (Out of line: the stacks of children that do not look have no room for it.)
     [[nodiscard, gnu::noinline]] COPROC_CHILD_SIDE detail::kernel_sigset ignored() noexcept {
         char text[2048]; // what we look for comes within the first 1,200, unless we are in hundreds of groups
         const long size = raw::call(SYS_pread64, descriptor_, raw::address(&text[0]), sizeof text, 0);

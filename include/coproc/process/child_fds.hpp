@@ -200,8 +200,9 @@ public:
         terminal_ = child_terminal(c);
         for (std::size_t number = 0; number < 3; ++number) {
             const std::optional<stdio>& said = c.stdio_of(number);
+            const stdio& what = said ? *said : unset;
             if (is_terminal(c, number)) ends_[number] = {terminal_.take_ours(number), {}, terminal_.source()};
-            else ends_[number] = open_stream(c, child_fd(number), said ? *said : unset);
+            else if (!what.is(stdio::inherit)) ends_[number] = open_stream(c, child_fd(number), what);
         }
         merge(c, 1, 2, stdio::to_err);
         merge(c, 2, 1, stdio::to_out);
@@ -238,34 +239,44 @@ private:
 class passed_fds {
 public:
     passed_fds(const command& c, const stdio_setup& streams) {
-        if (!c.passed_fds().empty() || !c.more_stdio().empty()) gather(c, streams);
+        if (c.numbered() != nullptr) c.numbered()->gather(*this, c, streams);
     }
 
-    [[nodiscard]] const platform::passed_fd* data() const noexcept { return list_.data(); }
-    [[nodiscard]] std::size_t size() const noexcept { return list_.size(); }
+    [[nodiscard]] const platform::passed_fd* data() const noexcept { return all_ ? all_->list.data() : nullptr; }
+    [[nodiscard]] std::size_t size() const noexcept { return all_ ? all_->list.size() : 0; }
     /// Our end of a pipe; empty if it is none.
     [[nodiscard]] unique_fd take_ours(int number) noexcept {
-        for (auto& [target, ends] : opened_) {
+        for (auto& [target, ends] : all_->opened) {
             if (target == number) return std::move(ends.ours);
         }
         return {};
     }
     [[nodiscard]] std::shared_ptr<stream_tap> take_tap(int number) noexcept {
-        for (auto& [target, ends] : opened_) {
+        for (auto& [target, ends] : all_->opened) {
             if (target == number) return std::move(ends.tap);
         }
         return {};
     }
 
 private:
+    friend const numbered_verbs& numbered_descriptors() noexcept;
+
+    struct gathered {
+        int highest = 0;
+        std::vector<unique_fd> raised;
+        std::vector<std::pair<int, stream_ends>> opened;
+        std::vector<platform::passed_fd> list;
+    };
+
     [[gnu::cold]] void gather(const command& c, const stdio_setup& streams) {
         const auto& lent = c.passed_fds(); // by rising target, as the others
         const auto& more = c.more_stdio();
-        if (!lent.empty()) highest_ = lent.back().first;
-        if (!more.empty()) highest_ = std::max(highest_, more.back().first);
-        list_.reserve(lent.size() + more.size());
-        raised_.reserve(lent.size() + more.size());
-        opened_.reserve(more.size());
+        all_ = std::make_shared<gathered>();
+        if (!lent.empty()) all_->highest = lent.back().first;
+        if (!more.empty()) all_->highest = std::max(all_->highest, more.back().first);
+        all_->list.reserve(lent.size() + more.size());
+        all_->raised.reserve(lent.size() + more.size());
+        all_->opened.reserve(more.size());
         auto next = more.begin();
         const auto open_up_to = [&](int target) {
             for (; next != more.end() && next->first <= target; ++next) {
@@ -283,30 +294,29 @@ private:
             add(c, to.number, streams.source_of_output(what.is(stdio::to_out) ? 1 : 2));
             return;
         }
-        stream_ends& ends = opened_.emplace_back(to.number, open_stream(c, to, what)).second;
+        stream_ends& ends = all_->opened.emplace_back(to.number, open_stream(c, to, what)).second;
         if (add(c, to.number, ends.source)) ends.childs.reset(); // a copy of it will do
     }
 
     // True if it is a copy.
     [[gnu::cold]] bool add(const command& c, int target, int fd) {
         int source = fd;
-        if (source <= highest_) {
-            const int above = highest_ < std::numeric_limits<int>::max() ? highest_ + 1 : highest_; // then it fails
-            raised_.emplace_back(::fcntl(source, F_DUPFD_CLOEXEC, above));
-            source = raised_.back().get();
+        if (source <= all_->highest) {
+            const int above =
+                all_->highest < std::numeric_limits<int>::max() ? all_->highest + 1 : all_->highest; // then it fails
+            all_->raised.emplace_back(::fcntl(source, F_DUPFD_CLOEXEC, above));
+            source = all_->raised.back().get();
         }
         if (source < 0) {
             const std::error_code error = platform::last_error();
             cannot_start(c, spawn_stage::redirect, error, {"copying descriptor ", fd, " to pass it on failed"});
         }
-        list_.push_back({source, target});
+        all_->list.push_back({source, target});
         return source != fd;
     }
 
-    int highest_ = 0;
-    std::vector<unique_fd> raised_;
-    std::vector<std::pair<int, stream_ends>> opened_;
-    std::vector<platform::passed_fd> list_;
+    std::shared_ptr<gathered>
+        all_; // shared with nobody, but a std::unique_ptr would make its end a part of every program
 };
 
 // ---- the cgroup ----

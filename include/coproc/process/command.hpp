@@ -39,6 +39,25 @@
 
 namespace coproc {
 
+class command;
+class event_loop;
+
+namespace detail {
+
+class numbered_streams;
+class passed_fds;
+class stdio_setup;
+
+/// What sees to the descriptors from 3 on. A command that has some of them knows it, so that what is in here is a part
+/// of those programs only that have such a command.
+struct numbered_verbs {
+    void (*gather)(passed_fds&, const command&, const stdio_setup&);
+    void (*make_streams)(numbered_streams&, const command&, event_loop&);
+};
+[[nodiscard]] inline const numbered_verbs& numbered_descriptors() noexcept; // in numbered_stream.hpp
+
+} // namespace detail
+
 /// Copyable and reusable. Every verb returns the command itself, so they chain, on a named one and on a temporary, of
 /// which `command c = command("x").arg("y")` makes a copy.
 ///
@@ -444,6 +463,8 @@ public:
     }
     /// What `in(number, …)` and `out(number, …)` have said and no descriptor of ours is; by rising number.
     [[nodiscard]] const std::vector<std::pair<int, numbered_stdio>>& more_stdio() const noexcept { return more_stdio_; }
+    /// Null: there are none of either.
+    [[nodiscard]] const detail::numbered_verbs* numbered() const noexcept { return numbered_; }
     [[nodiscard]] const identity_change& identity() const noexcept { return identity_; }
     [[nodiscard]] const detail::child_settings& settings() const noexcept { return settings_; }
     [[nodiscard]] const detail::session_choice& session() const noexcept { return session_; }
@@ -518,12 +539,14 @@ private:
         if (const detail::lent_fd* const fd = what.as_fd()) return pass(number, *fd);
         check_number(number);
         if (what.is(stdio::inherit)) return pass(number, detail::lent_fd(number));
+        numbered_ = &detail::numbered_descriptors();
         entry(more_stdio_, number) = {std::move(what), child_reads};
         forget(passed_fds_, number);
         return *this;
     }
     command& pass(int number, detail::lent_fd fd) {
         check_number(number);
+        numbered_ = &detail::numbered_descriptors();
         entry(passed_fds_, number) = std::move(fd);
         forget(more_stdio_, number);
         return *this;
@@ -601,6 +624,7 @@ private:
     destroy on_destroy_ = destroy::kill;
     std::optional<coproc::reach> reach_;
     const detail::family_maker* families_ = nullptr;
+    const detail::numbered_verbs* numbered_ = nullptr;
     bool env_cleared_ = false;
     bool inherit_signals_ = false;
 };

@@ -13,6 +13,7 @@
 
 #include "../io/stream_reader.hpp"
 #include "../io/stream_writer.hpp"
+#include "child_fds.hpp"
 #include "command.hpp"
 
 namespace coproc::detail {
@@ -55,13 +56,15 @@ public:
 
     /// Those that the command wants.
     numbered_streams(const command& c, event_loop& loop) {
-        if (!c.more_stdio().empty()) make(c, loop);
+        if (c.numbered() != nullptr) c.numbered()->make_streams(*this, c, loop);
     }
 
     [[nodiscard]] iterator begin() const noexcept { return iterator(first_.get()); }
     [[nodiscard]] iterator end() const noexcept { return iterator(nullptr); }
 
 private:
+    friend const numbered_verbs& numbered_descriptors() noexcept;
+
     [[gnu::cold]] void make(const command& c, event_loop& loop) {
         for (const auto& [number, said] : c.more_stdio()) {
             if (!said.what.passes_us()) continue;
@@ -72,5 +75,12 @@ private:
 
     std::unique_ptr<numbered_stream> first_;
 };
+
+[[nodiscard]] inline const numbered_verbs& numbered_descriptors() noexcept {
+    static constexpr numbered_verbs verbs{
+        [](passed_fds& all, const command& c, const stdio_setup& streams) { all.gather(c, streams); },
+        [](numbered_streams& all, const command& c, event_loop& loop) { all.make(c, loop); }};
+    return verbs;
+}
 
 } // namespace coproc::detail

@@ -14,6 +14,7 @@
 
 using coproc::block_pool;
 using coproc::line_buffer;
+using coproc::shared_block_pool;
 
 TEST_CASE("a block that was given back is the next one that is taken", "[core]") {
     block_pool pool;
@@ -52,7 +53,7 @@ TEST_CASE("a pool keeps blocks of every size and no more than so much", "[core]"
 }
 
 TEST_CASE("a buffer gives its block back when nothing is unread in it", "[core]") {
-    const auto pool = std::make_shared<block_pool>();
+    const auto pool = shared_block_pool::make();
     line_buffer buffer(pool);
     buffer.append("text");
     CHECK(pool->kept() == 0u);
@@ -73,7 +74,7 @@ TEST_CASE("a buffer gives its block back when nothing is unread in it", "[core]"
 }
 
 TEST_CASE("a block that somebody looks at does not go back before it is unpinned", "[core]") {
-    const auto pool = std::make_shared<block_pool>();
+    const auto pool = shared_block_pool::make();
     line_buffer buffer(pool);
     line_buffer another(pool);
     buffer.append("held\n");
@@ -95,7 +96,7 @@ TEST_CASE("a block that somebody looks at does not go back before it is unpinned
 }
 
 TEST_CASE("a buffer that is larger than a block of the pool moves through all sizes and brings them back", "[core]") {
-    const auto pool = std::make_shared<block_pool>();
+    const auto pool = shared_block_pool::make();
     const std::size_t all = 3 * block_pool::largest;
     {
         line_buffer buffer(pool);
@@ -112,10 +113,10 @@ TEST_CASE("a buffer that is larger than a block of the pool moves through all si
 }
 
 TEST_CASE("a buffer may outlive whoever made its pool", "[core]") {
-    auto pool = std::make_shared<block_pool>();
+    auto pool = shared_block_pool::make();
     line_buffer buffer(pool);
     buffer.append("text");
-    pool.reset();
+    pool = {};
     CHECK(buffer.view() == "text");
     buffer.clear();
 }

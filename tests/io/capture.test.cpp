@@ -21,7 +21,7 @@ TEST_CASE("what is kept does not depend on how the bytes come", "[io]") {
         const std::size_t head = up_to(1000) * up_to(1);
         const std::size_t tail = up_to(1000) * up_to(1);
         const capture rule = capture::head_tail(head, tail);
-        detail::read_buffer buffer(nullptr);
+        detail::read_buffer buffer{shared_block_pool()};
         for (std::size_t at = 0; at < all.size();) {
             const std::string chunk = all.substr(at, 1 + up_to(300));
             buffer.append(chunk);
@@ -38,7 +38,7 @@ TEST_CASE("what is kept does not depend on how the bytes come", "[io]") {
 }
 
 TEST_CASE("lines are found in what is left around a gap", "[io]") {
-    detail::read_buffer buffer(nullptr);
+    detail::read_buffer buffer{shared_block_pool()};
     detail::demand line{.what = detail::demand::kind::line};
     buffer.append("one\ntwo\nthree\nfour\n");
     CHECK(buffer.answers(line)); // the first newline is known by now

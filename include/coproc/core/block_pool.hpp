@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <memory>
 #include <new>
+#include <utility>
 
 namespace coproc {
 
@@ -69,8 +70,42 @@ private:
         return block(reinterpret_cast<char*>(first));
     }
 
+    friend class shared_block_pool;
+
     std::array<spare*, sizes> spares_{};
     std::size_t kept_ = 0;
+    std::size_t owners_ = 0; // of those that share it
+};
+
+/// One of the owners of a pool, which goes with the last of them. A std::shared_ptr would be used by one thread at a
+/// time as well, but is twice as large, counts by atomic operations, and is three in each child.
+class shared_block_pool {
+public:
+    /// None.
+    shared_block_pool() noexcept = default;
+    /// Throws std::bad_alloc.
+    [[nodiscard]] static shared_block_pool make() { return shared_block_pool(*new block_pool); }
+
+    shared_block_pool(const shared_block_pool& other) noexcept : pool_(other.pool_) {
+        if (pool_ != nullptr) ++pool_->owners_;
+    }
+    shared_block_pool(shared_block_pool&& other) noexcept : pool_(std::exchange(other.pool_, nullptr)) {}
+    shared_block_pool& operator=(shared_block_pool other) noexcept {
+        std::swap(pool_, other.pool_);
+        return *this;
+    }
+    ~shared_block_pool() {
+        if (pool_ != nullptr && --pool_->owners_ == 0) delete_pool();
+    }
+
+    explicit operator bool() const noexcept { return pool_ != nullptr; }
+    block_pool* operator->() const noexcept { return pool_; }
+
+private:
+    explicit shared_block_pool(block_pool& fresh) noexcept : pool_(&fresh) { ++fresh.owners_; }
+    [[gnu::cold, gnu::noinline]] void delete_pool() noexcept { delete pool_; }
+
+    block_pool* pool_ = nullptr;
 };
 
 } // namespace coproc

@@ -14,7 +14,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
-#include <memory>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -26,7 +25,7 @@ namespace coproc {
 class line_buffer {
 public:
     line_buffer() noexcept = default;
-    explicit line_buffer(std::shared_ptr<block_pool> pool) noexcept : pool_(std::move(pool)) {}
+    explicit line_buffer(shared_block_pool pool) noexcept : pool_(std::move(pool)) {}
     line_buffer(const line_buffer&) = delete;
     line_buffer& operator=(const line_buffer&) = delete;
     ~line_buffer() {
@@ -92,11 +91,11 @@ public:
     [[nodiscard]] bool has_retired() const noexcept { return retired_ != nullptr; }
 
     /// Gives the memory back if nothing is unread, unless it is pinned.
-    void release_if_empty() noexcept {
+    [[gnu::noinline]] void release_if_empty() noexcept {
         if (empty() && !is_seen()) clear();
     }
     /// Forgets the unread bytes and gives the memory back.
-    void clear() noexcept {
+    [[gnu::noinline]] void clear() noexcept {
         dispose_of_storage();
         capacity_ = 0;
         start_at_front();
@@ -150,7 +149,7 @@ private:
         if (pool_) pool_->give_back(std::move(b), size);
     }
 
-    std::shared_ptr<block_pool> pool_; // outlives its loop if need be
+    shared_block_pool pool_; // outlives its loop if need be
     block_pool::block storage_;
     block_pool::block retired_;
     std::size_t capacity_ = 0;

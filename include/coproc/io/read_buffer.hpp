@@ -11,7 +11,6 @@
 #include <cstddef>
 #include <cstring>
 #include <limits>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -70,7 +69,7 @@ class read_buffer {
 public:
     static constexpr std::size_t default_line_limit = std::size_t{16} << 20;
 
-    explicit read_buffer(std::shared_ptr<block_pool> pool) noexcept : bytes_(std::move(pool)) {}
+    explicit read_buffer(shared_block_pool pool) noexcept : bytes_(std::move(pool)) {}
 
     // ---- bytes come in ----
 

@@ -73,7 +73,10 @@ public:
     }
     stream_reader(const stream_reader&) = delete;
     stream_reader& operator=(const stream_reader&) = delete;
-    [[gnu::noinline]] ~stream_reader() { close(); }
+    [[gnu::noinline]] ~stream_reader() {
+        untap_for_good();
+        release_descriptor();
+    }
 
     /// What a read yields is awaited once; it may be moved before that.
     template <class T>
@@ -288,7 +291,7 @@ private:
     } catch (const std::bad_alloc&) {
         buffer_.fail(std::make_error_code(std::errc::not_enough_memory));
     }
-    void put_in(std::size_t got, std::size_t room) noexcept {
+    [[gnu::noinline]] void put_in(std::size_t got, std::size_t room) noexcept {
         buffer_.commit(got);
         if (got == room) chunk_ = std::min(2 * chunk_, largest_chunk);
         if (got == 0) buffer_.release_if_empty(); // a stream that is dry, one of thousands perhaps, holds no memory
@@ -413,7 +416,7 @@ private:
     }
 
     // What it has thrown and nobody has seen goes with it.
-    void untap() noexcept {
+    [[gnu::noinline]] void untap() noexcept {
         if (tap_ == nullptr) return;
         buffer_.interruption_told();
         held_ &= by_pump;
@@ -438,12 +441,12 @@ private:
 
     // ---- from the buffer to the reader ----
 
-    [[nodiscard]] bool pending_is_satisfied() noexcept {
+    [[nodiscard, gnu::noinline]] bool pending_is_satisfied() noexcept {
         if (pending_ == nullptr) return false;
         if (buffer_.answers(pending_->asked) || buffer_.throws_at_once()) return true;
         return pending_->asked.what == demand::kind::arrival && can_read() && tap_ == nullptr;
     }
-    void wake_if_satisfied() noexcept {
+    [[gnu::noinline]] void wake_if_satisfied() noexcept {
         if (pending_is_satisfied()) loop_.schedule(*pending_);
     }
 

@@ -199,7 +199,7 @@ private:
     }
 
     // Writes from the front of `bytes` until none is left or the pipe is full.
-    void push(std::string_view& bytes) noexcept {
+    [[gnu::noinline]] void push(std::string_view& bytes) noexcept {
         while (!bytes.empty() && writable_ && !error_) {
             write_once(bytes);
             if (!writable_ && bytes.size() >= std::size_t{platform::usual_pipe_size}) make_room_for_bulk();

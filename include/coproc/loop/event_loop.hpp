@@ -209,7 +209,7 @@ public:
         return enrol(target, made, [&](std::uint64_t tag) { return backend_.watch(fd, what, tag); });
     }
     /// Before the descriptor is closed. `made` must be a registration, and is none afterwards.
-    void unwatch(int fd, platform::interest what, registration& made) noexcept {
+    [[gnu::noinline]] void unwatch(int fd, platform::interest what, registration& made) noexcept {
         if (!in_a_fork()) backend_.unwatch(fd, what);
         forget(made);
     }
@@ -244,7 +244,7 @@ public:
     [[nodiscard]] platform::dispositions& dispositions() noexcept { return dispositions_; }
 
     /// Memory for the bytes of its streams.
-    [[nodiscard]] const std::shared_ptr<block_pool>& blocks() const noexcept { return blocks_; }
+    [[nodiscard]] const shared_block_pool& blocks() const noexcept { return blocks_; }
 
     /// Has it told when the loop ends, unless it is destroyed before.
     void adopt(loop_resident& resident) noexcept { residents_.push_back(resident); }
@@ -466,7 +466,7 @@ private:
         else backend_.arm(when);
     }
 
-    void nudge() noexcept {
+    [[gnu::noinline]] void nudge() noexcept {
         if (!std::exchange(nudged_, true) && !in_a_fork()) backend_.wake();
     }
 
@@ -527,7 +527,7 @@ private:
     std::vector<place> targets_;
     std::uint32_t vacant_ = no_place; // the one given up last, linked to those before it
     intrusive_list<loop_resident> residents_;
-    std::shared_ptr<block_pool> blocks_ = std::make_shared<block_pool>();
+    shared_block_pool blocks_ = shared_block_pool::make();
     intrusive_list<loop_observer> observers_;
     std::atomic<posted*> posted_{nullptr}; // newest first
     posted* due_ = nullptr;                // oldest first

@@ -188,7 +188,7 @@ private:
     [[nodiscard]] bool in_a_fork() const noexcept { return platform::fork_count() != started_after_forks_; }
 
     // Asks the kernel to tell; where it cannot, or the child has ended before we asked, looks by itself.
-    void watch() {
+    [[gnu::noinline]] void watch() {
         if (watched_ != 0 || reaped() || look_again_.pending()) return;
         if (loop_->watch_exit(child_, *this, watched_)) look();
     }
@@ -202,7 +202,7 @@ private:
     // The kernel may speak too early: kqueue before the child can be reaped, a pidfd while a debugger still holds it.
     // So what counts is the reaping, which never blocks; if it finds nothing, it is tried again, from 0.1 ms on up to
     // 50 ms.
-    void look() noexcept {
+    [[gnu::noinline]] void look() noexcept {
         if (poll()) return;
         try {
             if (!look_again_.pending()) loop_->add(look_again_, deadline_after(look_interval_));
@@ -240,7 +240,7 @@ private:
         while (!waiters_.empty()) loop_->schedule(waiters_.pop_front());
     }
 
-    void forget() noexcept {
+    [[gnu::noinline]] void forget() noexcept {
         if (loop_ == nullptr) return;
         if (watched_ != 0) loop_->unwatch_exit(child_, watched_);
         loop_->remove(look_again_);

@@ -65,9 +65,9 @@ public:
     }
 
     void close_streams() noexcept override {
-        own.in.abort();
-        own.out.close();
-        own.err.close();
+        if (piped[0]) own.in.abort();
+        if (passes_us(1)) own.out.close();
+        if (passes_us(2)) own.err.close();
         // The user's own live on; from here they may go at any time.
         if (std::exchange(piped[0], false)) in.leave_group();
         if (std::exchange(piped[1], false)) out.leave_group();

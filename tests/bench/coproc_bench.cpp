@@ -242,10 +242,7 @@ task<figures> many(const parameters& given) {
     for (std::size_t i = 0; i < count; ++i) children.emplace_back(program);
     const double descriptors = open_descriptors() - descriptors_before;
     for (async_process& child : children) child.close_stdin();
-    std::vector<task<>> ends;
-    ends.reserve(count);
-    for (async_process& child : children) ends.push_back(await_silent_end(child));
-    co_await when_all(std::move(ends));
+    for (async_process& child : children) co_await await_silent_end(child); // while one is awaited the others end
     figures f = watch.stop();
 
     const double peak = memory_kib("VmHWM:");

@@ -210,7 +210,7 @@ public:
     void clear() noexcept { bytes_.clear(); }
 
 private:
-    // Without a newline within the limit there is none in less than that: more may come, which `answers` has looked at.
+    // As long as no more than the limit has come, a line has a newline; or it is the last, and `answers` sees the end.
     [[nodiscard]] bool has_line() noexcept {
         return ordinary_line() != none || (size() > limit_ && line_to_read().has_value());
     }

@@ -61,10 +61,9 @@ private:
 
     // A free one, or null.
     launch_slot* find();
-    [[nodiscard]] bool last_is_under_way() const noexcept { return last_ != nullptr && !last_->occupied_.is_clear(); }
 
     std::vector<std::unique_ptr<launch_slot>> slots_;
-    const launch_slot* last_ = nullptr; // that was found
+    const launch_slot* last_ = nullptr; // that was lent
     std::size_t next_ = 0;              // where to look first: behind the one found last, and so at the one lent first
     unsigned made_after_forks_ = fork_count();
 };
@@ -82,11 +81,11 @@ public:
     [[nodiscard]] bool begin(launch_slots& places, const spawn_plan& plan, child& started) {
         // Who takes another identity must have memory of its own.
         if (plan.as != nullptr || detail::method() != detail::spawn_method::clone3) return false;
-        const bool others_are_under_way = places.last_is_under_way();
         launch_slot* const slot = places.find();
         if (slot == nullptr) return false;
         slot->plan_.assign(plan);
-        return run(*slot, others_are_under_way, started);
+        const launch_slot* const before = std::exchange(places.last_, slot);
+        return run(*slot, before != nullptr && !before->occupied_.is_clear(), started);
     }
 
     /// The child has left our memory: its program runs, or none ever will.
@@ -157,15 +156,11 @@ inline launch_slot* launch_slots::find() {
         if (!slot.occupied_.is_clear()) continue;
         // Of one that went well there is nothing left to ask; one that failed is kept.
         if (slot.lent_to_ != nullptr && slot.child_.outcome.error == 0) slot.lent_to_->give_back();
-        if (slot.lent_to_ != nullptr) continue;
-        last_ = &slot;
-        return &slot;
+        if (slot.lent_to_ == nullptr) return &slot;
     }
     if (slots_.size() == most) return nullptr;
     next_ = 0;
-    launch_slot* const made = slots_.emplace_back(std::make_unique<launch_slot>()).get();
-    last_ = made;
-    return made;
+    return slots_.emplace_back(std::make_unique<launch_slot>()).get();
 }
 
 } // namespace coproc::platform

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // execute, try_execute, output: one call from a command to its result.
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/time.h>
+#include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -15,8 +19,10 @@
 #include "support/catch.hpp"
 #include "support/children.hpp"
 #include "support/driven.hpp"
+#include "support/forked.hpp"
 #include "support/resources.hpp"
 #include "support/run_in_time.hpp"
+#include "support/temporary_directory.hpp"
 
 using namespace coproc;
 using namespace std::chrono_literals;
@@ -55,6 +61,76 @@ TEST_CASE("input that cannot reach the child is refused", "[process]") {
     CHECK_THROWS_AS(run_in_time(execute(command(child("cat")).in(stdio::null), "lost")), usage_error);
     CHECK_FALSE(run_in_time(try_execute(command(child("cat")).in(stdio::text("this")), "lost")));
 }
+
+// Nobody waits for its start: what came of that is known when the child has ended.
+TEST_CASE("a program that cannot be executed is a spawn_error of execute and leaves nothing", "[process]") {
+    const nothing_leaks check;
+    const auto error_of = [](const command& c) -> std::string {
+        try {
+            run_in_time(execute(c));
+        } catch (const spawn_error& e) {
+            return e.what();
+        }
+        return "none";
+    };
+    CHECK(error_of(command("/no/such/program")) ==
+          "cannot start \"/no/such/program\": exec failed: No such file or directory");
+    CHECK(error_of(command("/no/such/program").timeout(10s).idle_timeout(10s)) ==
+          "cannot start \"/no/such/program\": exec failed: No such file or directory");
+    CHECK(error_of(command(child("cat")).cwd("/no/such/directory")) ==
+          "cannot start \"" + child("cat") +
+              "\": changing to the directory \"/no/such/directory\" failed: No such file or directory");
+    const attempt a = run_in_time(try_execute(command("/no/such/program")));
+    REQUIRE(a.not_started);
+    CHECK(a.not_started->stage() == spawn_stage::exec);
+    CHECK_THROWS_AS(run_in_time(execute(command("/no/such/program"), "input")), spawn_error);
+}
+
+namespace {
+
+struct noted_events final : process_observer {
+    void on_start(const start_event&) noexcept override { text += "start "; }
+    void on_failed_start(const failed_start_event&) noexcept override { text += "failed "; }
+    void on_exit(const exit_event&) noexcept override { text += "exit "; }
+    std::string text;
+};
+
+} // namespace
+
+// Seen to fail: the exit told as of a program; start exit failed.
+TEST_CASE("of an execute whose program never ran no exit is told", "[process]") {
+    event_loop loop;
+    noted_events told;
+    loop.observe(told);
+    static_cast<void>(loop.run(try_execute(command("/no/such/program"))));
+    CHECK((told.text == "start failed " || told.text == "failed ")); // the latter where starts are waited for
+    told.text.clear();
+    static_cast<void>(loop.run(try_execute(command(child("mute")))));
+    CHECK(told.text == "start exit ");
+}
+
+#if defined(__linux__)
+namespace {
+
+int held_for_writing = -1;
+void let_go(int) { ::close(held_for_writing); }
+
+} // namespace
+
+// Seen to fail: has_run throwing whatever the reason; Text file busy, 254 == 0.
+TEST_CASE("execute tries again what may pass", "[process]") {
+    const temporary_directory directory;
+    const std::string path = directory / "prog";
+    std::filesystem::copy_file(child("exit_with"), path);
+    CHECK(in_a_fork([&] {
+              held_for_writing = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+              ::signal(SIGALRM, let_go);
+              const itimerval soon{{0, 0}, {0, 5000}};
+              ::setitimer(ITIMER_REAL, &soon, nullptr); // in a pause between two attempts
+              return run(execute(command(path, "3").ok_codes(3))).status.code() == 3 ? 0 : 1;
+          }) == 0);
+}
+#endif
 
 TEST_CASE("output takes every newline off the end and no other", "[process]") {
     const nothing_leaks check;

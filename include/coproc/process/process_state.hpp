@@ -156,6 +156,7 @@ private:
         return more_to_come;
     }
     void tell_exit(event_loop& to) noexcept override {
+        if (launching.has_left() && launching.outcome().error != 0) return; // it has not even begun
         tell(to, &process_observer::on_exit, exit_event{pid(), shown_name(), status(), ended()->usage, elapsed()});
     }
     // The command line, or the program where there is no memory for it.

@@ -41,10 +41,27 @@ public:
         const platform::spawn_outcome outcome = state_->launching.outcome();
         if (outcome.error != 0) start_again(outcome);
         state_->launching.give_back();
-        // The child's end here, or their readers would wait for us.
-        std::optional<detail::child_fds> fds = std::exchange(fds_, std::nullopt);
-        state_->connect(*fds);
-        return async_process(std::move(state_));
+        return connected();
+    }
+
+    // For who waits for the child's end and for nothing before that: the child now, while its program is being loaded.
+    // When it has ended, `has_run` tells whether there was a program.
+
+    /// Throws as the call of `start`, and what awaiting it throws at once.
+    [[nodiscard]] async_process unproven() && {
+        if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+        return connected();
+    }
+    /// False if no program has run, for a reason that may pass. Throws spawn_error if none has for another.
+    [[nodiscard]] static bool has_run(async_process& ended, const command& c) {
+        detail::process_state& s = ended.state();
+        if (!s.launching.has_left() || s.launching.outcome().error == 0) return true;
+        const platform::spawn_outcome outcome = s.launching.outcome();
+        const spawn_error e = detail::failure(outcome, s.launching.plan(), s.program());
+        s.launching.give_back();
+        detail::tell_failed_start(s.loop(), s.pid(), c, e);
+        if (!detail::may_pass(outcome)) throw spawn_error(e);
+        return false;
     }
 
 private:
@@ -70,6 +87,13 @@ private:
         state_->lend(all.take_foreground());
         fds_ = std::move(all.fds());
         detail::tell_start(loop, state_->pid(), c, stdio::pipe);
+    }
+
+    async_process connected() {
+        // The child's end here, or their readers would wait for us.
+        std::optional<detail::child_fds> fds = std::exchange(fds_, std::nullopt);
+        state_->connect(*fds);
+        return async_process(std::move(state_));
     }
 
     // No program has run. Where the reason may pass, the way that waits is tried; it throws if that fails, too.

@@ -96,7 +96,7 @@ TEST_CASE("what is no signal or cannot be held up is refused where it is said", 
 #endif
 }
 
-// Seen to fail: no signal reset where nothing is known; the child with other threads around it said "ignored 1".
+// Seen to fail: no signal reset where nothing is known; 1 == 0 with other threads.
 TEST_CASE("a child ignores nothing of what we do whether or not there are other threads", "[process][spawn_fork]") {
     const auto child_of_one_who_ignores = [] {
         ::signal(SIGHUP, SIG_IGN);

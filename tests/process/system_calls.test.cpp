@@ -98,6 +98,16 @@ void wait_until_gone() {
     ::waitid(P_ALL, 0, &info, WEXITED | WNOWAIT | __WALL);
 }
 
+command exits_at_once() { return with_our_stdio(command(child("exit_with"), "0")); }
+
+task<> start_and_wait_in_rounds(command c) {
+    co_await round_after_round([&]() -> task<> {
+        async_process p(c);
+        const exit_status s = co_await p.wait();
+        need(s.success(), "exit_with 0");
+    });
+}
+
 task<> says_nothing_at_all() { co_return; }
 
 task<> read_to_the_end(async_process& p, std::string& text) { text = co_await p.read_stdout(); }
@@ -144,17 +154,10 @@ call_counts start_and(std::initializer_list<std::pair<const char*, long>> others
 
 // Seen to fail: a look at the child before it is watched, waitid 2; descriptors marked and closed, close_range 2.
 TEST_CASE("starting a child and waiting for it takes the system calls of a program by hand", "[counts]") {
-    const auto counted = calls_in([]() -> task<> {
-        const command c = with_our_stdio(command(child("exit_with"), "0"));
-        co_await round_after_round([&]() -> task<> {
-            async_process p(c);
-            const exit_status s = co_await p.wait();
-            need(s.success(), "exit_with 0");
-        });
-    });
+    const auto counted = calls_in([]() -> task<> { co_await start_and_wait_in_rounds(exits_at_once()); });
     if (!counted) return;
-    // Its eight, and the look at what we ignore. Without the EPOLL_CTL_DEL a child that is just being started would
-    // keep the registration of the closed pidfd alive, and its events would come.
+    // Its eight. Without the EPOLL_CTL_DEL a child that is just being started would keep the registration of the closed
+    // pidfd alive, and its events would come.
     CHECK(counted->ours == start_and({{"epoll_ctl", 2}, {"epoll_wait", 1}, {"waitid", 1}, {"close", 1}}));
     CHECK(counted->childrens == bare_child);
 }
@@ -164,12 +167,7 @@ TEST_CASE("a child resets those signals that we ignore and no others", "[counts]
     const auto counted = calls_in([]() -> task<> {
         ::signal(SIGPIPE, SIG_IGN);
         ::signal(SIGHUP, SIG_IGN);
-        const command c = with_our_stdio(command(child("exit_with"), "0"));
-        co_await round_after_round([&]() -> task<> {
-            async_process p(c);
-            const exit_status s = co_await p.wait();
-            need(s.success(), "exit_with 0");
-        });
+        co_await start_and_wait_in_rounds(exits_at_once());
     });
     if (!counted) return;
     const bool are_known = bare_child == and_more(child_that_inherits_signals, {{"pread", 1}});
@@ -181,12 +179,7 @@ TEST_CASE("with other threads in its parent a child resets all signals that can 
     const auto counted = calls_in([]() -> task<> {
         std::atomic<bool> done{false};
         std::thread other([&] { done.wait(false); });
-        const command c = with_our_stdio(command(child("exit_with"), "0"));
-        co_await round_after_round([&]() -> task<> {
-            async_process p(c);
-            const exit_status s = co_await p.wait();
-            need(s.success(), "exit_with 0");
-        });
+        co_await start_and_wait_in_rounds(exits_at_once());
         done = true;
         done.notify_all();
         other.join();
@@ -196,14 +189,8 @@ TEST_CASE("with other threads in its parent a child resets all signals that can 
 }
 
 TEST_CASE("a child that inherits what we ignore does not look what that is", "[counts]") {
-    const auto counted = calls_in([]() -> task<> {
-        const command c = with_our_stdio(command(child("exit_with"), "0")).inherit_signals();
-        co_await round_after_round([&]() -> task<> {
-            async_process p(c);
-            const exit_status s = co_await p.wait();
-            need(s.success(), "exit_with 0");
-        });
-    });
+    const auto counted =
+        calls_in([]() -> task<> { co_await start_and_wait_in_rounds(exits_at_once().inherit_signals()); });
     if (!counted) return;
     CHECK(counted->childrens == child_that_inherits_signals);
 }
@@ -211,7 +198,7 @@ TEST_CASE("a child that inherits what we ignore does not look what that is", "[c
 // Seen to fail: a bell that is rung when a child has been made, write 1; close_range 2.
 TEST_CASE("starting a child without waiting for it takes no more system calls", "[counts]") {
     const auto counted = calls_in([]() -> task<> {
-        const command c = with_our_stdio(command(child("exit_with"), "0"));
+        const command c = exits_at_once();
         co_await round_after_round([&]() -> task<> {
             auto under_way = start(c);
             wait_until_gone();
@@ -228,7 +215,7 @@ TEST_CASE("starting a child without waiting for it takes no more system calls", 
 // While one is under way the look is taken for the next; which it finds so is a matter of time.
 TEST_CASE("of children that are started at once each looks itself or is told what we ignore", "[counts]") {
     auto counted = calls_in([]() -> task<> {
-        const command c = with_our_stdio(command(child("exit_with"), "0"));
+        const command c = exits_at_once();
         co_await round_after_round([&]() -> task<> {
             auto one = start(c);
             auto other = start(c);
@@ -249,7 +236,7 @@ TEST_CASE("of children that are started at once each looks itself or is told wha
 // How many turns that takes is a matter of time. Seen to fail: two sleeps in each turn.
 TEST_CASE("while a child is on its way to its program a turn takes one system call more to sleep", "[counts]") {
     auto counted = calls_in([]() -> task<> {
-        const command c = with_our_stdio(command(child("exit_with"), "0"));
+        const command c = exits_at_once();
         co_await round_after_round([&]() -> task<> {
             async_process p = co_await start(c);
             const exit_status s = co_await p.wait();

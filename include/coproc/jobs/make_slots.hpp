@@ -26,6 +26,7 @@
 #include "../platform/pipe.hpp"
 #include "../platform/shared_pipe.hpp"
 #include "../process/command.hpp"
+#include "../process/numbered_stream.hpp" // for pass_fd
 #include "makeflags.hpp"
 #include "token_slots.hpp"
 

@@ -49,7 +49,8 @@ class passed_fds;
 class stdio_setup;
 
 /// What sees to the descriptors from 3 on. A command that has some of them knows it, so that what is in here is a part
-/// of those programs only that have such a command.
+/// of those programs only that have such a command. (And the verbs that name it are templates: who includes this header
+/// alone has not what is behind it.)
 struct numbered_verbs {
     void (*gather)(passed_fds&, const command&, const stdio_setup&);
     void (*make_streams)(numbered_streams&, const command&, event_loop&);
@@ -181,10 +182,12 @@ public:
     /// one that it writes, as a shell's `4<` and `3>`. What is piped is `in(number)` or `out(number)` of the
     /// async_process; `stdio::inherit` is our own descriptor of that number. The last word on a number counts, this or
     /// `pass_fd`.
+    template <class = void>
     command& in(int number, stdio source) {
         check_input(source);
         return set_numbered(number, std::move(source), true);
     }
+    template <class = void>
     command& out(int number, stdio sink) {
         check_output(sink);
         return set_numbered(number, std::move(sink), false);
@@ -192,8 +195,14 @@ public:
 
     /// The child finds `fd` under `number`, from 3 on, besides 0, 1 and 2: nothing else is open in it. Borrowed or
     /// owned as with `stdio::fd`; the last word on a number counts. Throws std::invalid_argument.
-    command& pass_fd(int number, int fd) { return pass(number, detail::lent_fd(fd)); }
-    command& pass_fd(int number, unique_fd fd) { return pass(number, detail::lent_fd(std::move(fd))); }
+    template <class = void>
+    command& pass_fd(int number, int fd) {
+        return pass(number, detail::lent_fd(fd));
+    }
+    template <class = void>
+    command& pass_fd(int number, unique_fd fd) {
+        return pass(number, detail::lent_fd(std::move(fd)));
+    }
 
     // ---- identity ----
 
@@ -535,6 +544,7 @@ private:
     static void check_output(const stdio& sink) {
         if (sink.as_text() != nullptr) throw std::invalid_argument("text is for stdin");
     }
+    template <class = void>
     command& set_numbered(int number, stdio what, bool child_reads) {
         if (const detail::lent_fd* const fd = what.as_fd()) return pass(number, *fd);
         check_number(number);
@@ -544,6 +554,7 @@ private:
         forget(passed_fds_, number);
         return *this;
     }
+    template <class = void>
     command& pass(int number, detail::lent_fd fd) {
         check_number(number);
         numbered_ = &detail::numbered_descriptors();

@@ -73,7 +73,7 @@ inline void keep_little_of_stderr(command& c) {
 
 /// The result as it is, so long as the run has kept its bounds.
 ///
-/// Its end tells whether there was a program, so nobody has to wait for that before, which is a sixth of the time of a
+/// Its end tells whether there was a program, so nobody has to wait for that before, which is a tenth of the time of a
 /// small child. With input the start is awaited: it may have to be made again, and the input be there then.
 template <class Command>
 task<result> run_to_result(Command c, std::string input) {

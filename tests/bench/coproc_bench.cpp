@@ -242,7 +242,7 @@ task<figures> many(const parameters& given) {
     for (std::size_t i = 0; i < count; ++i) children.emplace_back(program);
     const double descriptors = open_descriptors() - descriptors_before;
     for (async_process& child : children) child.close_stdin();
-    for (async_process& child : children) co_await await_silent_end(child); // while one is awaited the others end
+    for (; !children.empty(); children.pop_back()) co_await await_silent_end(children.back()); // meanwhile others end
     figures f = watch.stop();
 
     const double peak = memory_kib("VmHWM:");

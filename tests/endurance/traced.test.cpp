@@ -170,7 +170,7 @@ TEST_CASE("stopping does not wait for ever for a child that SIGKILL does not end
         detail::preparation all(c, stdio::pipe);
         p->start(detail::spawn(all.plan(), p->program()));
         p->connect(all.fds());
-        const auto ready = co_await p->out.read_line();
+        const auto ready = co_await p->all_streams().out.read_line();
         REQUIRE(ready == "ready");
         const int pid = p->pid();
         async_process tracer(child("tracer"), std::to_string(pid));

@@ -1,8 +1,9 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
 //
-// block_pool: memory for bytes on their way, shared by streams that need it for a moment each. What comes back is kept
-// for the next one, so that a steady flow allocates nothing; but only so much of it.
+// block_pool: memory for bytes on their way, shared by streams that need it for a moment each, and for what comes and
+// goes with each child. What comes back is kept for the next one, so that a steady flow allocates nothing; but only so
+// much of it.
 
 #include <array>
 #include <bit>
@@ -26,6 +27,12 @@ public:
     [[nodiscard]] static std::size_t size_for(std::size_t n) noexcept {
         return std::bit_ceil(n < smallest ? smallest : n);
     }
+    /// What a block for an object has, to be made and destroyed in it.
+    template <class T>
+    [[nodiscard]] static constexpr std::size_t size_for_object() noexcept {
+        static_assert(sizeof(T) <= largest && alignof(T) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);
+        return std::bit_ceil(sizeof(T) < least ? least : sizeof(T));
+    }
 
     block_pool() noexcept = default;
     block_pool(const block_pool&) = delete;
@@ -36,7 +43,7 @@ public:
         }
     }
 
-    /// `size` is one of `size_for`. Throws std::bad_alloc.
+    /// `size` is one of `size_for`, or of `size_for_object`. Throws std::bad_alloc.
     [[nodiscard]] block take(std::size_t size) {
         if (size > largest || list_of(size) == nullptr)
             return block(new char[size]); // make_unique would clear it first
@@ -59,10 +66,11 @@ private:
     struct spare { // at the beginning of a block that is nobody's
         spare* next;
     };
-    static constexpr std::size_t sizes = std::bit_width(largest) - std::bit_width(smallest) + 1;
+    static constexpr std::size_t least = 1024;
+    static constexpr std::size_t sizes = std::bit_width(largest) - std::bit_width(least) + 1;
 
     [[nodiscard]] spare*& list_of(std::size_t size) noexcept {
-        return spares_[static_cast<std::size_t>(std::bit_width(size) - std::bit_width(smallest))];
+        return spares_[static_cast<std::size_t>(std::bit_width(size) - std::bit_width(least))];
     }
     static block pop(spare*& list) noexcept {
         spare* const first = list;

@@ -13,7 +13,7 @@ public:
     /// `program` must outlive the stream.
     constexpr stream_name(const char* role, const char* program) noexcept : role_(role), program_(program) {}
 
-    [[nodiscard]] std::string to_string() const {
+    [[nodiscard, gnu::cold]] std::string to_string() const {
         std::string text = role_;
         if (program_ != nullptr) text.append(" of ").append(program_);
         return text;

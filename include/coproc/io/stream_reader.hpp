@@ -222,7 +222,7 @@ public:
         buffer_.name(name);
     }
     /// Out of the group again, whose child is nobody's any more; what can be read is still read.
-    void leave_group() noexcept {
+    [[gnu::noinline]] void leave_group() noexcept {
         stream_group::member::unlink();
         group_ = nullptr;
         collecting_ = false;

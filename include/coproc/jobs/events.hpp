@@ -93,8 +93,8 @@ protected:
         event_.text = {};
         has_line_ = false;
         for (;;) {
-            look(err_, state().err);
-            look(out_, state().out);
+            look(err_, state().all_streams().err);
+            look(out_, state().all_streams().out);
             if (!out_.ready && !err_.ready) return false;
             const bool is_out = out_.ready && (!err_.ready || out_.seen < err_.seen);
             output& from = is_out ? out_ : err_;
@@ -130,8 +130,8 @@ protected:
     // Others hold the pipes still: what there is of a line is the last one.
     void give_up_outputs() noexcept {
         given_up_ = true;
-        if (out_.open) state().out.feed_eof();
-        if (err_.open) state().err.feed_eof();
+        if (out_.open) state().all_streams().out.feed_eof();
+        if (err_.open) state().all_streams().err.feed_eof();
     }
 
     void set_event(process_event::what kind) {
@@ -182,8 +182,8 @@ private:
             begin_to_wait();
             for (;;) {
                 if (!std::exchange(listens_, true)) {
-                    listen(out_, state().out);
-                    listen(err_, state().err);
+                    listen(out_, state().all_streams().out);
+                    listen(err_, state().all_streams().err);
                     news n(state(), wake_up(), out_.read, err_.read);
                     co_await n;
                 }
@@ -204,8 +204,8 @@ private:
                 }
                 news n(state(), wake_up(), out_.read, err_.read);
                 co_await n;
-                note(out_, state().out);
-                note(err_, state().err);
+                note(out_, state().all_streams().out);
+                note(err_, state().all_streams().err);
             }
             if (!has_line_) set_exited();
             co_await found();

@@ -105,7 +105,7 @@ private:
                 if (bound_) break;
                 if (!abandoned_ && is_drained()) {
                     abandoned_ = true;
-                    state().out.feed_eof(); // what there is of a line is the last one
+                    process().out().feed_eof(); // what there is of a line is the last one
                     continue;
                 }
                 if (!read_) read_.emplace(process().out().next_line());
@@ -123,7 +123,7 @@ private:
     task<> finish() {
         line_.reset();
         process_state& s = state();
-        if (abandoned_) s.out.close();
+        if (abandoned_) process().out().close();
         s.group.note_arrival(); // for what follows it has all its idle time
         task<result> end = communicate(s, {}, limit(), {bound_, true});
         try {

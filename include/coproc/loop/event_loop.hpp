@@ -462,7 +462,7 @@ private:
         if (!launching_.empty()) next = std::min(next, platform::clock::now() + look_interval);
         if (next != armed_ && !in_a_fork()) set_alarm(next);
     }
-    void set_alarm(platform::clock::time_point when) noexcept {
+    [[gnu::noinline]] void set_alarm(platform::clock::time_point when) noexcept {
         armed_ = when;
         if (when == platform::clock::time_point::max()) backend_.disarm();
         else backend_.arm(when);

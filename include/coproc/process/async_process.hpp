@@ -68,6 +68,9 @@ private:
 ///
 /// While anything of a child is awaited, what it writes is taken in, also what nobody reads
 /// (`stream_reader::unread_limit`): no order of awaits can deadlock.
+///
+/// The streams are made when one of them is first asked for, or when somebody first waits. That takes memory, so each
+/// function that does it may throw std::bad_alloc, and has done nothing then.
 class async_process {
 public:
     /// Starts the command, with pipes where it does not say otherwise. When this returns, the program runs; when it
@@ -142,12 +145,12 @@ public:
     [[nodiscard]] auto write_stdin(std::string_view bytes) { return in().write_all(bytes); }
     /// The child reads the end of its stdin, after what `in().write()` has buffered. Idempotent. A terminal is open in
     /// both directions or none, so the end is typed on it: `stream_writer::close`.
-    void close_stdin() { in().close(); }
+    void close_stdin() { piped(0).close_in(); }
     /// The same for stdin and for all that it reads from 3 on, of what is piped.
     void close_inputs() {
         if (has_in()) close_stdin();
         for (detail::numbered_stream& each : state().more) {
-            if (each.in) each.in->close();
+            if (each.in != nullptr) each.in->close();
         }
     }
     /// Whether `in()`, `out()` and `err()` are there.
@@ -204,24 +207,24 @@ public:
 
     /// Completes when the process itself has ended, whoever still holds its pipes, and what it wrote to a sink or a tee
     /// has passed it. Any number of waiters and of times.
-    [[nodiscard]] wait_awaiter wait() { return {state(), state().group}; }
+    [[nodiscard]] wait_awaiter wait() { return {state(), state().attended()}; }
     /// The same within `timeout`; else nullopt, and nothing is stopped or lost. Zero or less looks once; huge is for
     /// ever.
     template <class Rep, class Period>
     [[nodiscard]] timed_wait_awaiter wait(std::chrono::duration<Rep, Period> timeout) {
-        return {state(), state().group, to_clock_duration(timeout)};
+        return {state(), state().attended(), to_clock_duration(timeout)};
     }
     /// Completes when the child has been reaped and nobody else is there whom the command reaches: all of its group or
     /// control group. (Of descendants only those who have been seen are known: who lost their parents unseen are not
     /// waited for. Where a group has no name once its leader is reaped, as on BSD, it is killed when that has ended.)
     template <class = void>
     [[nodiscard]] task<exit_status> wait_all() {
-        return detail::wait_all(state(), state().group);
+        return detail::wait_all(state(), state().attended());
     }
     /// The same within `timeout`; else nullopt, and nothing is stopped or lost.
     template <class Rep, class Period>
     [[nodiscard]] task<std::optional<exit_status>> wait_all(std::chrono::duration<Rep, Period> timeout) {
-        return detail::wait_all(state(), state().group, to_clock_duration(timeout));
+        return detail::wait_all(state(), state().attended(), to_clock_duration(timeout));
     }
 
     /// Sent when this returns. False if the child is known to have ended: then no system call is made, since its pid
@@ -240,17 +243,17 @@ public:
     /// when it ends. Cancelling it leaves everybody as they are.
     template <class Rep, class Period>
     [[nodiscard]] task<exit_status> stop(std::chrono::duration<Rep, Period> grace) {
-        return detail::stop(state(), state().group, to_clock_duration(grace));
+        return detail::stop(state(), state().attended(), to_clock_duration(grace));
     }
     /// The same with the grace of the command, 5 s if it says nothing.
     template <class = void>
     [[nodiscard]] task<exit_status> stop() {
-        return detail::stop(state(), state().group, state().rules().grace);
+        return detail::stop(state(), state().attended(), state().rules().grace);
     }
     /// The same with other signals, SIGKILL always being the last.
     template <class = void>
     [[nodiscard]] task<exit_status> stop(const stop_sequence& how) {
-        return detail::stop(state(), state().group, how);
+        return detail::stop(state(), state().attended(), how);
     }
     /// How many of those within reach were still there when the last `stop` had ended; 0 before.
     [[nodiscard]] std::size_t survivors() const { return state().survivors(); }
@@ -286,16 +289,18 @@ public:
 
     /// Each throws usage_error if the stream is not piped. They live as long as this object, wherever it is moved,
     /// unless they are the user's own.
-    [[nodiscard]] stream_writer& in() const { return piped(0).in; }
-    [[nodiscard]] stream_reader& out() const { return piped(1).out; }
-    [[nodiscard]] stream_reader& err() const { return piped(2).err; }
+    [[nodiscard]] stream_writer& in() const { return piped(0).all_streams().in; }
+    [[nodiscard]] stream_reader& out() const { return piped(1).all_streams().out; }
+    [[nodiscard]] stream_reader& err() const { return piped(2).all_streams().err; }
     /// The same for the descriptors from 3 on that the command has piped by `in(number, …)`, which the child reads, and
     /// by `out(number, …)`, which it writes.
     [[nodiscard]] stream_writer& in(int number) const {
+        state().attended(); // whoever waits there waits in the group
         if (stream_writer* const w = state().in_at(number)) return *w;
         not_piped(number, "reads: say command::in");
     }
     [[nodiscard]] stream_reader& out(int number) const {
+        state().attended();
         if (stream_reader* const r = state().out_at(number)) return *r;
         not_piped(number, "writes: say command::out");
     }

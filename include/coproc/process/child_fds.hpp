@@ -80,6 +80,9 @@ inline void require_open(const command& c) {
     for (std::size_t number = 0; number < 3; ++number) {
         if (const std::optional<stdio>& said = c.stdio_of(number)) require_open(c, child_fd(number), *said);
     }
+    if (c.numbered() != nullptr) c.numbered()->require_open(c);
+}
+[[gnu::cold]] inline void require_numbered_open(const command& c) {
     for (const auto& [target, fd] : c.passed_fds()) {
         require_open(c, fd.get(), concat({"descriptor ", target}));
     }

@@ -52,6 +52,7 @@ class stdio_setup;
 /// of those programs only that have such a command. (And the verbs that name it are templates: who includes this header
 /// alone has not what is behind it.)
 struct numbered_verbs {
+    void (*require_open)(const command&);
     void (*gather)(passed_fds&, const command&, const stdio_setup&);
     void (*make_streams)(numbered_streams&, const command&, event_loop&);
 };

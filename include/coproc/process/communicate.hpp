@@ -100,9 +100,9 @@ task<> feed(Writer& in, std::string input) {
 /// Feeds the child meanwhile, then closes its stdin.
 template <class State>
 task<run_end> feed_and_supervise(State& s, std::string input, platform::clock::time_point deadline) {
-    auto either = when_any(feed(s.in, std::move(input)), supervise(s, deadline));
+    auto either = when_any(feed(s.all_streams().in, std::move(input)), supervise(s, deadline));
     const auto first = co_await std::move(either); // one that is gone will not read, whoever else holds the pipe
-    s.in.close();
+    s.close_in();
     if (first.index == 1) co_return std::get<1>(first.value);
     co_return co_await supervise(s, deadline);
 }
@@ -153,11 +153,12 @@ inline platform::clock::duration brief(platform::clock::duration drain) noexcept
 template <class State>
 task<result> communicate(State& s, std::string input, time_limit limit, run_so_far so_far = {}) {
     const run_rules& rules = s.rules();
-    const captured out(s.out, rules.out);
-    captured err(s.err, rules.err);
+    stream_set& its = s.all_streams();
+    const captured out(its.out, rules.out);
+    captured err(its.err, rules.err);
     if (so_far.err_was_captured) err.dropped_before = 0;
 
-    const bool fed = s.piped[0] && !s.in.is_closing();
+    const bool fed = s.piped[0] && !its.in.is_closing();
     run_end end{};
     if (so_far.end) end = *so_far.end;
     else if (fed) end = co_await feed_and_supervise(s, std::move(input), limit.until);
@@ -171,22 +172,22 @@ task<result> communicate(State& s, std::string input, time_limit limit, run_so_f
     const auto ended = r.stopped && s.survivors() > 0 ? deadline_after(rules.grace, began_to_stop)
                                                       : platform::clock::time_point::max();
     const auto drained_by = deadline_after(rules.drain, std::min(ended, platform::clock::now()));
-    if (s.passes_us(1) && !co_await drain(s.out, drained_by)) r.pipes_abandoned = true;
-    if (s.passes_us(2) && !co_await drain(s.err, drained_by)) r.pipes_abandoned = true;
+    if (s.passes_us(1) && !co_await drain(its.out, drained_by)) r.pipes_abandoned = true;
+    if (s.passes_us(2) && !co_await drain(its.err, drained_by)) r.pipes_abandoned = true;
     for (numbered_stream& each : s.more) {
-        if (each.out && !co_await drain(*each.out, drained_by)) r.pipes_abandoned = true;
+        if (each.out != nullptr && !co_await drain(*each.out, drained_by)) r.pipes_abandoned = true;
     }
 
     // Taken at the very end, without waiting: whoever cancels us before finds all of it in the streams.
-    if (s.piped[1]) r.out = co_await take_all(s.out);
-    if (s.piped[2]) r.err = co_await take_all(s.err);
+    if (s.piped[1]) r.out = co_await take_all(its.out);
+    if (s.piped[2]) r.err = co_await take_all(its.err);
     if (r.pipes_abandoned) s.close_outputs();
     r.status = s.status();
     r.usage = s.ended()->usage;
     r.elapsed = s.elapsed();
     r.command_line = s.command_line();
-    r.out_bytes = s.out.arrived();
-    r.err_bytes = s.err.arrived();
+    r.out_bytes = its.out.arrived();
+    r.err_bytes = its.err.arrived();
     r.out_truncated = out.truncated();
     r.err_truncated = err.truncated();
     r.err_gap = std::min(rules.err.head_bytes(), r.err.size());

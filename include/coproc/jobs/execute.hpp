@@ -71,26 +71,25 @@ inline void keep_little_of_stderr(command& c) {
     c.capture_err(capture::head_tail(std::size_t{16} << 10, std::size_t{48} << 10));
 }
 
-/// The result as it is, so long as the run has kept its bounds.
+/// The result as it is, so long as the run has kept its bounds. The command is the caller's, who waits.
 ///
 /// Its end tells whether there was a program, so nobody has to wait for that before, which is a tenth of the time of a
 /// small child. With input the start is awaited: it may have to be made again, and the input be there then.
 template <class Command>
-task<result> run_to_result(Command c, std::string input) {
+task<result> run_to_result(Command& c, std::string input) {
     decide_stdin(c, input);
     if (input.empty()) {
         async_process p = start(c).unproven();
-        std::optional<result> r;
+        result r;
         std::exception_ptr failure;
         try {
-            result now = co_await p.communicate();
-            r.emplace(std::move(now));
+            r = co_await p.communicate();
         } catch (...) {
             failure = std::current_exception();
         }
         if (starting::has_run(p, c)) {
             if (failure) std::rethrow_exception(failure);
-            co_return std::move(*r);
+            co_return r;
         }
     }
     async_process p = co_await start(c);
@@ -99,7 +98,7 @@ task<result> run_to_result(Command c, std::string input) {
 
 template <class Command>
 task<result> execute(Command c, std::string input) {
-    result r = co_await run_to_result(std::move(c), std::move(input));
+    result r = co_await run_to_result(c, std::move(input));
     r.check();
     co_return r;
 }
@@ -110,7 +109,7 @@ task<attempt> try_execute(Command c, std::string input) {
     a.command_line = c.to_string();
     a.accepted = c.rules().accepted;
     try {
-        static_cast<result&>(a) = co_await run_to_result(std::move(c), std::move(input));
+        static_cast<result&>(a) = co_await run_to_result(c, std::move(input));
     } catch (const std::bad_alloc&) {
         throw;
     } catch (const spawn_error& e) {
@@ -134,7 +133,8 @@ inline void strip_newlines(std::string& text) noexcept {
 
 template <class Command>
 task<std::string> output(Command c, std::string input) {
-    result r = co_await execute(std::move(c), std::move(input));
+    result r = co_await run_to_result(c, std::move(input));
+    r.check();
     strip_newlines(r.out);
     co_return std::move(r.out);
 }

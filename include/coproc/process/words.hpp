@@ -3,6 +3,7 @@
 //
 // The words of a command: what may be one, and how they look to a shell.
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <stdexcept>
@@ -58,12 +59,17 @@ template <word T>
     return false;
 }
 
+/// A character that means itself to every shell, wherever it is in a word.
+[[nodiscard]] constexpr bool is_plain(char c) noexcept {
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    return letter || (c >= '+' && c <= ':') || c == '_' || c == '@' || c == '%'; // + , - . / 0 … 9 :
+}
+
 } // namespace detail
 
 /// One word as a shell reads it back: as it stands, or between single quotes if it needs them.
 [[nodiscard, gnu::cold]] inline std::string shell_quoted(std::string_view text) {
-    constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%_+:,./-";
-    if (!text.empty() && text.find_first_not_of(plain) == std::string_view::npos) return std::string(text);
+    if (!text.empty() && std::all_of(text.begin(), text.end(), detail::is_plain)) return std::string(text);
     std::string out = "'";
     for (const char c : text) {
         if (c == '\'') out += "'\\''";

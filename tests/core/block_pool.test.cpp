@@ -37,6 +37,25 @@ TEST_CASE("blocks are of a power of two and not too small", "[core]") {
     CHECK(block_pool::size_for(block_pool::largest + 1) == 2 * block_pool::largest);
 }
 
+TEST_CASE("a block for an object is of a power of two as well and is the next such object's", "[core]") {
+    struct small {
+        char bytes[100];
+    };
+    struct larger {
+        char bytes[1025];
+    };
+    static_assert(block_pool::size_for_object<small>() == 1024u);
+    static_assert(block_pool::size_for_object<larger>() == 2048u);
+    block_pool pool;
+    block_pool::block block = pool.take(block_pool::size_for_object<small>());
+    const char* const where = block.get();
+    pool.give_back(std::move(block), block_pool::size_for_object<small>());
+    const block_pool::block other = pool.take(block_pool::size_for_object<larger>());
+    CHECK(other.get() != where);
+    const block_pool::block same = pool.take(block_pool::size_for_object<small>());
+    CHECK(same.get() == where);
+}
+
 TEST_CASE("a pool keeps blocks of every size and no more than so much", "[core]") {
     block_pool pool;
     std::vector<std::pair<block_pool::block, std::size_t>> taken;

@@ -19,13 +19,11 @@
 #include <utility>
 #include <vector>
 
-#include "../core/block_pool.hpp"
 #include "../core/concat.hpp"
 #include "../core/error.hpp"
 #include "../core/unique_fd.hpp"
 #include "../io/stream_group.hpp"
 #include "../io/stream_reader.hpp"
-#include "../io/stream_writer.hpp"
 #include "child_fds.hpp"
 #include "child_watch.hpp"
 #include "command.hpp"
@@ -33,31 +31,10 @@
 #include "observer.hpp"
 #include "run_rules.hpp"
 #include "spawn.hpp"
+#include "stream_set.hpp"
 #include "streams.hpp"
 
 namespace coproc::detail {
-
-/// The three streams of a child, the user's own or others. In a block of the loop's.
-struct stream_set {
-    stream_set(const streams& given, event_loop& loop) noexcept
-        : own_in(loop), own_out(loop), own_err(loop), in(given.in() != nullptr ? *given.in() : own_in),
-          out(given.out() != nullptr ? *given.out() : own_out), err(given.err() != nullptr ? *given.err() : own_err),
-          pool(loop.blocks()) {}
-
-    stream_writer own_in; // in use where the user gave none
-    stream_reader own_out, own_err;
-    stream_writer& in;
-    stream_reader &out, &err;
-    shared_block_pool pool;
-};
-
-struct give_back_streams {
-    void operator()(stream_set* set) const noexcept {
-        const shared_block_pool pool = set->pool;
-        std::destroy_at(set);
-        pool->give_back(block_pool::block(reinterpret_cast<char*>(set)), block_pool::size_for_object<stream_set>());
-    }
-};
 
 class process_state final : public child_watch {
 public:
@@ -223,12 +200,7 @@ private:
         if (stream.is_open()) refuse("is still open: use it up, or close() it");
     }
 
-    // In memory of the loop's, so that children who come and go ask for it once.
-    [[gnu::noinline]] void make_streams(const streams& given) {
-        event_loop& mine = loop();
-        block_pool::block place = mine.blocks()->take(block_pool::size_for_object<stream_set>());
-        streams_.reset(new (place.release()) stream_set(given, mine));
-    }
+    void make_streams(const streams& given) { streams_ = make_stream_set(given, loop()); }
     // An end that is closed again already (`close_in`) leaves a stream that is closed, and has its name.
     [[gnu::noinline]] void open_streams() noexcept {
         open_stream(streams_->in, 0);
@@ -263,14 +235,9 @@ private:
         piped[number] = t->keeps();
         stream.tap(std::move(t));
     }
-    template <class Stream>
-    void connect(Stream& stream, unique_fd fd, stream_name name) noexcept {
-        stream.open(std::move(fd));
-        stream.join(group, name);
-    }
 
     unique_fd ends_[3]; // ours of its pipes, until the streams are made
-    std::unique_ptr<stream_set, give_back_streams> streams_;
+    stream_set_owner streams_;
     std::shared_ptr<const run_rules> rules_; // null: the usual ones
     std::string words_;                      // as of command::words(), so without the secrets
     std::vector<std::size_t> secrets_;       // as of command::secret_args()

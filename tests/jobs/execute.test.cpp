@@ -63,7 +63,8 @@ TEST_CASE("input that cannot reach the child is refused", "[process]") {
 }
 
 // Nobody waits for its start: what came of that is known when the child has ended.
-TEST_CASE("a program that cannot be executed is a spawn_error of execute and leaves nothing", "[process]") {
+TEST_CASE("a program that cannot be executed is a spawn_error of execute and leaves nothing",
+          "[process][dies_before_exec]") {
     const nothing_leaks check;
     const auto error_of = [](const command& c) -> std::string {
         try {
@@ -98,7 +99,7 @@ struct noted_events final : process_observer {
 } // namespace
 
 // Seen to fail: the exit told as of a program; start exit failed.
-TEST_CASE("of an execute whose program never ran no exit is told", "[process]") {
+TEST_CASE("of an execute whose program never ran no exit is told", "[process][dies_before_exec]") {
     event_loop loop;
     noted_events told;
     loop.observe(told);
@@ -166,7 +167,7 @@ TEST_CASE("a bad exit throws with what the program said of it", "[process]") {
     CHECK(run_in_time(execute(accepted.unchecked())).status.code() == 3);
 }
 
-TEST_CASE("a program that is not there is a spawn error of execute", "[process]") {
+TEST_CASE("a program that is not there is a spawn error of execute", "[process][dies_before_exec]") {
     const nothing_leaks check;
     CHECK_THROWS_AS(run_in_time(execute(command("coproc-no-such-program"))), spawn_error);
     CHECK_THROWS_AS(run_in_time(output(command("/no/such/program"))), spawn_error);
@@ -199,7 +200,7 @@ TEST_CASE("execute gives up pipes that a grandchild holds", "[process]") {
     CHECK(r.pipes_abandoned);
 }
 
-TEST_CASE("whatever comes of an attempt is a value", "[process]") {
+TEST_CASE("whatever comes of an attempt is a value", "[process][dies_before_exec]") {
     const nothing_leaks check;
     const attempt good = run_in_time(try_execute(command(child("cat")), "hello"));
     CHECK(good);

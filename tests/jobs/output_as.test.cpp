@@ -41,7 +41,8 @@ TEST_CASE("output that is no value names the command line", "[process][decoder]"
                       " 0\": expected an integer at byte 0 (line 1, column 1) near \"x\\x0a\": malformed");
 }
 
-TEST_CASE("a command that has failed is told before what is wrong with its output", "[process][decoder]") {
+TEST_CASE("a command that has failed is told before what is wrong with its output",
+          "[process][decoder][dies_before_exec]") {
     const nothing_leaks check;
     event_loop loop;
     CHECK_THROWS_AS(run_in_time(output_as<int>(command(child("answer"), "3"), "half")), exit_error);

@@ -382,7 +382,7 @@ TEST_CASE("those that were started are stopped when one cannot be", "[pipeline][
     CHECK(thrown_by<usage_error>(stage("hush") | misused | stage("hush")));
 }
 
-TEST_CASE("wherever descriptors run out nothing of a pipeline is left", "[pipeline][process]") {
+TEST_CASE("wherever descriptors run out nothing of a pipeline is left", "[pipeline][process][own_descriptors]") {
     const nothing_leaks check;
     const auto run = []() -> task<> {
         const pipeline p = stage("cat") | stage("cat") | stage("count");
@@ -491,7 +491,7 @@ TEST_CASE("a stage that is ending past its time has failed though another is lat
 
 // ---- cancelling ----
 
-TEST_CASE("a pipeline that is cancelled leaves nobody", "[pipeline][process]") {
+TEST_CASE("a pipeline that is cancelled leaves nobody", "[pipeline][process][dies_before_exec]") {
     const nothing_leaks check;
     const auto run = []() -> task<> {
         const pipeline p = stage("endless") | stage("cat") | stage("hush");

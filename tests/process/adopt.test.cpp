@@ -85,7 +85,8 @@ TEST_CASE("an adopted process has no streams", "[process][adopt]") {
     run_in_time(talk());
 }
 
-TEST_CASE("a process that is no child of ours is awaited and its status is unknown", "[process][adopt]") {
+TEST_CASE("a process that is no child of ours is awaited and its status is unknown",
+          "[process][adopt][nobodys_child]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
         async_process parent(command(child("keep_child")));
@@ -127,7 +128,7 @@ TEST_CASE("a process that is no child of ours can be stopped", "[process][adopt]
     run_in_time(talk());
 }
 
-TEST_CASE("an adopted process is left alone unless its end is asked for", "[process][adopt]") {
+TEST_CASE("an adopted process is left alone unless its end is asked for", "[process][adopt][nobodys_child]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
         started_child ours("code", 0);

@@ -207,7 +207,7 @@ TEST_CASE("what is detached is detached with all its group", "[process]") {
     run_in_time(talk());
 }
 
-TEST_CASE("a start that is given up takes its group with it", "[process]") {
+TEST_CASE("a start that is given up takes its group with it", "[process][dies_before_exec]") {
     const nothing_leaks check;
     const auto talk = []() -> task<> {
         for (int i = 0; i < 20; ++i) {

@@ -28,7 +28,7 @@
 using namespace coproc;
 
 // Seen to fail: CLONE_FILES whatever the call; 1 == 0.
-TEST_CASE("without clone3 a child is made by a clone that any emulator knows", "[regression][process]") {
+TEST_CASE("without clone3 a child is made by a clone that any emulator knows", "[regression][process][own_thread]") {
     CHECK(in_a_fork([] {
               constexpr long clone3_call = 435; // SYS_clone3, the same everywhere
               if (!filter_system_calls({{clone3_call, ENOSYS}, {SYS_clone, EINVAL, CLONE_FILES}})) return 9;

@@ -12,14 +12,26 @@
 #include <new>
 #include <utility>
 
+#if defined(__SANITIZE_ADDRESS__)
+#define COPROC_UNDER_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define COPROC_UNDER_ASAN 1
+#endif
+#endif
+#if defined(COPROC_UNDER_ASAN)
+#include <sanitizer/asan_interface.h>
+#endif
+
 namespace coproc {
 
 /// Used by one thread at a time.
 class block_pool {
 public:
     static constexpr std::size_t smallest = 4096;
-    static constexpr std::size_t largest = std::size_t{256} << 10; // what is kept; a larger block is freed
-    static constexpr std::size_t most_kept = std::size_t{1} << 20; // in all
+    static constexpr std::size_t largest = std::size_t{256} << 10;              // what is kept; a larger block is freed
+    static constexpr std::size_t most_kept = std::size_t{1} << 20;              // in all
+    static constexpr std::size_t most_kept_for_objects = std::size_t{64} << 10; // so that they keep no bytes out
 
     using block = std::unique_ptr<char[]>;
 
@@ -39,7 +51,7 @@ public:
     block_pool& operator=(const block_pool&) = delete;
     ~block_pool() {
         for (spare*& list : spares_) {
-            while (list != nullptr) static_cast<void>(pop(list));
+            while (list != nullptr) static_cast<void>(pop(list, sizeof(spare)));
         }
     }
 
@@ -47,20 +59,22 @@ public:
     [[nodiscard]] block take(std::size_t size) {
         if (size > largest || list_of(size) == nullptr)
             return block(new char[size]); // make_unique would clear it first
-        kept_ -= size;
-        return pop(list_of(size));
+        kept_of(size) -= size;
+        return pop(list_of(size), size);
     }
 
     /// A block of that size, with nothing in it that anybody needs.
     void give_back(block b, std::size_t size) noexcept {
-        if (!b || size > largest || kept_ + size > most_kept) return;
-        kept_ += size;
+        const std::size_t most = size < smallest ? most_kept_for_objects : most_kept;
+        if (!b || size > largest || kept_of(size) + size > most) return;
+        kept_of(size) += size;
         spare*& list = list_of(size);
         list = new (b.release()) spare{list};
+        hide(*list, size);
     }
 
     /// How many bytes wait to be used again.
-    [[nodiscard]] std::size_t kept() const noexcept { return kept_; }
+    [[nodiscard]] std::size_t kept() const noexcept { return kept_ + kept_for_objects_; }
 
 private:
     struct spare { // at the beginning of a block that is nobody's
@@ -72,21 +86,35 @@ private:
     [[nodiscard]] spare*& list_of(std::size_t size) noexcept {
         return spares_[static_cast<std::size_t>(std::bit_width(size) - std::bit_width(least))];
     }
-    static block pop(spare*& list) noexcept {
+    [[nodiscard]] std::size_t& kept_of(std::size_t size) noexcept {
+        return size < smallest ? kept_for_objects_ : kept_;
+    }
+    static block pop(spare*& list, std::size_t size) noexcept {
         spare* const first = list;
         list = first->next;
+        show(*first, size);
         return block(reinterpret_cast<char*>(first));
     }
+
+    // AddressSanitizer is to tell of whoever still uses a block that was given back.
+#if defined(COPROC_UNDER_ASAN)
+    static void hide(spare& s, std::size_t size) noexcept { __asan_poison_memory_region(&s + 1, size - sizeof s); }
+    static void show(spare& s, std::size_t size) noexcept { __asan_unpoison_memory_region(&s, size); }
+#else
+    static void hide(spare&, std::size_t) noexcept {}
+    static void show(spare&, std::size_t) noexcept {}
+#endif
 
     friend class shared_block_pool;
 
     std::array<spare*, sizes> spares_{};
-    std::size_t kept_ = 0;
+    std::size_t kept_ = 0; // for bytes
+    std::size_t kept_for_objects_ = 0;
     std::size_t owners_ = 0; // of those that share it
 };
 
 /// One of the owners of a pool, which goes with the last of them. A std::shared_ptr would be used by one thread at a
-/// time as well, but is twice as large, counts by atomic operations, and is three in each child.
+/// time as well, but is twice as large and counts by atomic operations, and each stream has one.
 class shared_block_pool {
 public:
     /// None.

@@ -27,7 +27,10 @@ public:
         ~member() = default;
     };
 
-    void add(member& m) noexcept { members_.push_back(m); }
+    void add(member& m) noexcept {
+        members_.push_back(m);
+        if (waiting_ != 0) m.collect();
+    }
 
     /// A coroutine begins, or ends, to wait for something of the child.
     void enter() noexcept {

@@ -92,9 +92,10 @@ protected:
     bool take_line() {
         event_.text = {};
         has_line_ = false;
+        stream_set& its = state().all_streams();
         for (;;) {
-            look(err_, state().all_streams().err);
-            look(out_, state().all_streams().out);
+            look(err_, its.err);
+            look(out_, its.out);
             if (!out_.ready && !err_.ready) return false;
             const bool is_out = out_.ready && (!err_.ready || out_.seen < err_.seen);
             output& from = is_out ? out_ : err_;
@@ -130,8 +131,9 @@ protected:
     // Others hold the pipes still: what there is of a line is the last one.
     void give_up_outputs() noexcept {
         given_up_ = true;
-        if (out_.open) state().all_streams().out.feed_eof();
-        if (err_.open) state().all_streams().err.feed_eof();
+        stream_set& its = state().all_streams(); // are there: they have been read
+        if (out_.open) its.out.feed_eof();
+        if (err_.open) its.err.feed_eof();
     }
 
     void set_event(process_event::what kind) {
@@ -178,12 +180,13 @@ private:
             event_.pid = state().pid();
             co_await found();
         }
+        stream_set& its = state().all_streams();
         for (;;) {
             begin_to_wait();
             for (;;) {
                 if (!std::exchange(listens_, true)) {
-                    listen(out_, state().all_streams().out);
-                    listen(err_, state().all_streams().err);
+                    listen(out_, its.out);
+                    listen(err_, its.err);
                     news n(state(), wake_up(), out_.read, err_.read);
                     co_await n;
                 }
@@ -204,8 +207,8 @@ private:
                 }
                 news n(state(), wake_up(), out_.read, err_.read);
                 co_await n;
-                note(out_, state().all_streams().out);
-                note(err_, state().all_streams().err);
+                note(out_, its.out);
+                note(err_, its.err);
             }
             if (!has_line_) set_exited();
             co_await found();

@@ -71,12 +71,13 @@ inline void keep_little_of_stderr(command& c) {
     c.capture_err(capture::head_tail(std::size_t{16} << 10, std::size_t{48} << 10));
 }
 
-/// The result as it is, so long as the run has kept its bounds. The command is the caller's, who waits.
+/// The result as it is, so long as the run has kept its bounds. What the command owns, such as descriptors, goes with
+/// the run.
 ///
 /// Its end tells whether there was a program, so nobody has to wait for that before, which is a tenth of the time of a
 /// small child. With input the start is awaited: it may have to be made again, and the input be there then.
 template <class Command>
-task<result> run_to_result(Command& c, std::string input) {
+task<result> run_to_result(Command c, std::string input) {
     decide_stdin(c, input);
     if (input.empty()) {
         async_process p = start(c).unproven();
@@ -98,7 +99,7 @@ task<result> run_to_result(Command& c, std::string input) {
 
 template <class Command>
 task<result> execute(Command c, std::string input) {
-    result r = co_await run_to_result(c, std::move(input));
+    result r = co_await run_to_result(std::move(c), std::move(input));
     r.check();
     co_return r;
 }
@@ -109,7 +110,7 @@ task<attempt> try_execute(Command c, std::string input) {
     a.command_line = c.to_string();
     a.accepted = c.rules().accepted;
     try {
-        static_cast<result&>(a) = co_await run_to_result(c, std::move(input));
+        static_cast<result&>(a) = co_await run_to_result(std::move(c), std::move(input));
     } catch (const std::bad_alloc&) {
         throw;
     } catch (const spawn_error& e) {
@@ -133,7 +134,7 @@ inline void strip_newlines(std::string& text) noexcept {
 
 template <class Command>
 task<std::string> output(Command c, std::string input) {
-    result r = co_await run_to_result(c, std::move(input));
+    result r = co_await run_to_result(std::move(c), std::move(input));
     r.check();
     strip_newlines(r.out);
     co_return std::move(r.out);

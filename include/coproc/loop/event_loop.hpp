@@ -243,7 +243,7 @@ public:
     /// Of this process, for the children that are made here.
     [[nodiscard]] platform::dispositions& dispositions() noexcept { return dispositions_; }
 
-    /// Memory for the bytes of its streams.
+    /// Memory for its streams and their bytes.
     [[nodiscard]] const shared_block_pool& blocks() const noexcept { return blocks_; }
 
     /// Has it told when the loop ends, unless it is destroyed before.

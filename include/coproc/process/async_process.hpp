@@ -69,8 +69,8 @@ private:
 /// While anything of a child is awaited, what it writes is taken in, also what nobody reads
 /// (`stream_reader::unread_limit`): no order of awaits can deadlock.
 ///
-/// The streams are made when one of them is first asked for, or when somebody first waits. That takes memory, so each
-/// function that does it may throw std::bad_alloc, and has done nothing then.
+/// The streams are made when one of them is first asked for, or when somebody first waits, if not with the child. That
+/// takes memory, so each function that does it may throw std::bad_alloc, and has done nothing then.
 class async_process {
 public:
     /// Starts the command, with pipes where it does not say otherwise. When this returns, the program runs; when it
@@ -207,12 +207,18 @@ public:
 
     /// Completes when the process itself has ended, whoever still holds its pipes, and what it wrote to a sink or a tee
     /// has passed it. Any number of waiters and of times.
-    [[nodiscard]] wait_awaiter wait() { return {state(), state().attended()}; }
+    [[nodiscard]] wait_awaiter wait() {
+        detail::process_state& s = state();
+        return {s, s.reaped() ? s.group : s.attended()};
+    }
     /// The same within `timeout`; else nullopt, and nothing is stopped or lost. Zero or less looks once; huge is for
     /// ever.
     template <class Rep, class Period>
     [[nodiscard]] timed_wait_awaiter wait(std::chrono::duration<Rep, Period> timeout) {
-        return {state(), state().attended(), to_clock_duration(timeout)};
+        detail::process_state& s = state();
+        const platform::clock::duration length = to_clock_duration(timeout);
+        const bool waits = !s.reaped() && length > platform::clock::duration::zero();
+        return {s, waits ? s.attended() : s.group, length};
     }
     /// Completes when the child has been reaped and nobody else is there whom the command reaches: all of its group or
     /// control group. (Of descendants only those who have been seen are known: who lost their parents unseen are not
@@ -295,14 +301,16 @@ public:
     /// The same for the descriptors from 3 on that the command has piped by `in(number, …)`, which the child reads, and
     /// by `out(number, …)`, which it writes.
     [[nodiscard]] stream_writer& in(int number) const {
+        stream_writer* const w = state().in_at(number);
+        if (w == nullptr) not_piped(number, "reads: say command::in");
         state().attended(); // whoever waits there waits in the group
-        if (stream_writer* const w = state().in_at(number)) return *w;
-        not_piped(number, "reads: say command::in");
+        return *w;
     }
     [[nodiscard]] stream_reader& out(int number) const {
+        stream_reader* const r = state().out_at(number);
+        if (r == nullptr) not_piped(number, "writes: say command::out");
         state().attended();
-        if (stream_reader* const r = state().out_at(number)) return *r;
-        not_piped(number, "writes: say command::out");
+        return *r;
     }
 
 private:

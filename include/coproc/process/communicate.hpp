@@ -152,6 +152,7 @@ inline platform::clock::duration brief(platform::clock::duration drain) noexcept
 
 template <class State>
 task<result> communicate(State& s, std::string input, time_limit limit, run_so_far so_far = {}) {
+    static_cast<void>(s.loop()); // with which the streams have ended
     const run_rules& rules = s.rules();
     stream_set& its = s.all_streams();
     const captured out(its.out, rules.out);

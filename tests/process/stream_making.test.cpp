@@ -180,7 +180,7 @@ TEST_CASE("streams are made when they are needed and of the memory of those befo
             const long to_make_them = failing_allocations::made - before;
             CHECK(is_open);
             if (i == 0) first_streams = to_make_them;
-            else CHECK(to_make_them == 0);
+            else CHECK(to_make_them == (platform::under_address_sanitizer ? 1 : 0));
             const std::string out = co_await p.read_stdout();
             CHECK(out.empty());
         }

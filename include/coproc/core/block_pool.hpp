@@ -12,17 +12,6 @@
 #include <new>
 #include <utility>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define COPROC_UNDER_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define COPROC_UNDER_ASAN 1
-#endif
-#endif
-#if defined(COPROC_UNDER_ASAN)
-#include <sanitizer/asan_interface.h>
-#endif
-
 namespace coproc {
 
 /// Used by one thread at a time.
@@ -51,7 +40,7 @@ public:
     block_pool& operator=(const block_pool&) = delete;
     ~block_pool() {
         for (spare*& list : spares_) {
-            while (list != nullptr) static_cast<void>(pop(list, sizeof(spare)));
+            while (list != nullptr) static_cast<void>(pop(list));
         }
     }
 
@@ -60,7 +49,7 @@ public:
         if (size > largest || list_of(size) == nullptr)
             return block(new char[size]); // make_unique would clear it first
         kept_of(size) -= size;
-        return pop(list_of(size), size);
+        return pop(list_of(size));
     }
 
     /// A block of that size, with nothing in it that anybody needs.
@@ -70,7 +59,6 @@ public:
         kept_of(size) += size;
         spare*& list = list_of(size);
         list = new (b.release()) spare{list};
-        hide(*list, size);
     }
 
     /// How many bytes wait to be used again.
@@ -89,21 +77,11 @@ private:
     [[nodiscard]] std::size_t& kept_of(std::size_t size) noexcept {
         return size < smallest ? kept_for_objects_ : kept_;
     }
-    static block pop(spare*& list, std::size_t size) noexcept {
+    static block pop(spare*& list) noexcept {
         spare* const first = list;
         list = first->next;
-        show(*first, size);
         return block(reinterpret_cast<char*>(first));
     }
-
-    // AddressSanitizer is to tell of whoever still uses a block that was given back.
-#if defined(COPROC_UNDER_ASAN)
-    static void hide(spare& s, std::size_t size) noexcept { __asan_poison_memory_region(&s + 1, size - sizeof s); }
-    static void show(spare& s, std::size_t size) noexcept { __asan_unpoison_memory_region(&s, size); }
-#else
-    static void hide(spare&, std::size_t) noexcept {}
-    static void show(spare&, std::size_t) noexcept {}
-#endif
 
     friend class shared_block_pool;
 

@@ -5,11 +5,13 @@
 
 #include <memory>
 #include <new>
+#include <utility>
 
 #include "../core/block_pool.hpp"
 #include "../io/stream_reader.hpp"
 #include "../io/stream_writer.hpp"
 #include "../loop/event_loop.hpp"
+#include "../platform/address_sanitizer.hpp"
 #include "streams.hpp"
 
 namespace coproc::detail {
@@ -31,7 +33,9 @@ struct give_back_stream_set {
     void operator()(stream_set* set) const noexcept {
         const shared_block_pool pool = set->pool;
         std::destroy_at(set);
-        pool->give_back(block_pool::block(reinterpret_cast<char*>(set)), block_pool::size_for_object<stream_set>());
+        block_pool::block place(reinterpret_cast<char*>(set));
+        if (platform::under_address_sanitizer) return;
+        pool->give_back(std::move(place), block_pool::size_for_object<stream_set>());
     }
 };
 using stream_set_owner = std::unique_ptr<stream_set, give_back_stream_set>;

@@ -72,7 +72,7 @@ private:
     static constexpr std::size_t sizes = std::bit_width(largest) - std::bit_width(least) + 1;
 
     [[nodiscard]] spare*& list_of(std::size_t size) noexcept {
-        if (size <= least) return spares_.front();
+        if (size <= least) return spares_.front(); // GCC 12 warns of an index for 0, which never comes
         return spares_[static_cast<std::size_t>(std::bit_width(size) - std::bit_width(least))];
     }
     [[nodiscard]] std::size_t& kept_of(std::size_t size) noexcept {

@@ -134,8 +134,7 @@ inline void strip_newlines(std::string& text) noexcept {
 
 template <class Command>
 task<std::string> output(Command c, std::string input) {
-    result r = co_await run_to_result(std::move(c), std::move(input));
-    r.check();
+    result r = co_await execute(std::move(c), std::move(input));
     strip_newlines(r.out);
     co_return std::move(r.out);
 }

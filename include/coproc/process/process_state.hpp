@@ -220,9 +220,9 @@ private:
         if (passes_us(1)) streams_->own_out.close();
         if (passes_us(2)) streams_->own_err.close();
         // The user's own live on; from here they may go at any time.
-        if (std::exchange(piped[0], false)) streams_->in.leave_group();
-        if (std::exchange(piped[1], false)) streams_->out.leave_group();
-        if (std::exchange(piped[2], false)) streams_->err.leave_group();
+        if (piped[0]) streams_->in.leave_group();
+        if (piped[1]) streams_->out.leave_group();
+        if (piped[2]) streams_->err.leave_group();
     }
     // What comes is to be seen from the start.
     [[nodiscard]] static bool has_tap(const command& c, std::size_t number) noexcept {

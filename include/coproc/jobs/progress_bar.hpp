@@ -75,11 +75,12 @@ public:
     }
 
 private:
-    // What is written at once where there is room. Of a pipe no more than this is known. A terminal takes as much, but
-    // it asks again before each character in whose place it puts others: a write would wait there.
+    // What is written at once where there is room. Of a pipe no more than this is known. A pseudo-terminal of Linux has
+    // room by 256 bytes (drivers/tty/tty_buffer.c, 3.12 to 6.18), and it asks again before each character in whose
+    // place it puts others: a write of more would wait there.
     [[nodiscard]] std::string_view without_waiting(std::string_view left) const noexcept {
-        left = left.substr(0, _POSIX_PIPE_BUF);
-        if (!is_terminal_) return left;
+        if (!is_terminal_) return left.substr(0, _POSIX_PIPE_BUF);
+        left = left.substr(0, 256);
         return left.substr(0, std::max(left.find_first_of("\n\t"), std::size_t{1}));
     }
     // Or an error, which the write finds.

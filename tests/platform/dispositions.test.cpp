@@ -21,7 +21,9 @@
 
 using coproc::platform::dispositions;
 using coproc::platform::detail::every_signal;
+using coproc::platform::detail::first_ignored_by_only_thread;
 using coproc::platform::detail::ignored_by_only_thread;
+using coproc::platform::detail::real_time_signals;
 
 namespace {
 
@@ -43,6 +45,21 @@ std::uint64_t read_from(std::string_view status, long where = 0) {
 std::string status(const std::string& threads, const std::string& ignored) {
     return "Name:\tx\nThreads:\t" + threads + "\nSigQ:\t0/1\nSigBlk:\tfffffffffffffffe\nSigIgn:\t" + ignored +
            "\nSigCgt:\t0000000000000001\n";
+}
+
+std::uint64_t read_from_stat(std::string_view stat) {
+    return first_ignored_by_only_thread({stat.data(), static_cast<long>(stat.size())});
+}
+// Field 20 is the number of threads, 33 what is ignored.
+std::string stat(const std::string& name, const std::string& threads, const std::string& ignored) {
+    return "4711 (" + name + ") R 1 2 3 0 -1 4194304 164 0 1 0 94 351 0 0 20 0 " + threads +
+           " 0 2421070 2535424 340 18446744073709551615 1 2 3 4 5 64 2147483647 " + ignored + " 8192 0 0 17\n";
+}
+
+// As whoever makes a child looks.
+std::uint64_t look(dispositions& ours) {
+    static_cast<void>(ours.may_be_known());
+    return ours.ignored();
 }
 
 } // namespace
@@ -79,19 +96,59 @@ TEST_CASE("where the number of threads stood before it is looked for first and t
     CHECK(ignored_by_only_thread({text.data(), static_cast<long>(text.size())}, where) == bit(SIGPIPE));
 }
 
+TEST_CASE("the stat of a process with one thread tells which of the first 31 signals it ignores", "[platform]") {
+    CHECK(read_from_stat(stat("x", "1", "0")) == 0u);
+    CHECK(read_from_stat(stat("x", "1", "4096")) == bit(SIGPIPE));
+    CHECK(read_from_stat(stat("x", "1", "2147483647")) == ~real_time_signals);
+    for (const char* name : {"a b", "(a)", ") R 1 1 1", "", "x) S 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 1 8"}) {
+        INFO(name);
+        CHECK(read_from_stat(stat(name, "1", "4096")) == bit(SIGPIPE));
+    }
+}
+
+TEST_CASE("a stat that is not as expected tells nothing", "[platform]") {
+    const std::string whole = stat("x", "1", "4096");
+    for (const std::string& text : {stat("x", "2", "4096"), stat("x", "11", "4096"), stat("x", "0", "4096"),
+                                    whole.substr(0, whole.find(" 4096") + 5), whole.substr(0, 20), std::string(),
+                                    std::string("4711 (x"), std::string("4711 (x)"), std::string(33, ' ')}) {
+        INFO(text);
+        CHECK(read_from_stat(text) == ~real_time_signals);
+    }
+    CHECK(first_ignored_by_only_thread({nullptr, -EBADF}) == ~real_time_signals);
+}
+
+// Seen to fail: what was found of any signal counted for a millisecond, 4 == 0.
 TEST_CASE("what is ignored is told as it is at the moment and what is handled is not", "[platform]") {
     const nothing_leaks check;
     CHECK(in_a_fork([] {
               dispositions ours;
-              const std::uint64_t before = ours.ignored();
-              ::signal(SIGHUP, SIG_IGN);
+              const std::uint64_t before = look(ours);
+              for (int i = 0; i < 1000; ++i) { // by one file or the other
+                  ::signal(SIGHUP, SIG_IGN);
+                  ::signal(SIGUSR1, [](int) {});
+                  ::signal(SIGPIPE, SIG_DFL);
+                  const std::uint64_t ignoring = (before | bit(SIGHUP)) & ~bit(SIGPIPE);
+                  if (!is_told(look(ours), ignoring)) return 3;
+                  ::signal(SIGHUP, SIG_DFL);
+                  if (!is_told(look(ours), ignoring & ~bit(SIGHUP))) return 4;
+              }
+              return 0;
+          }) == 0);
+}
+
+// Seen to fail: what was found once counted for ever; it goes on looking.
+TEST_CASE("a real-time signal that is ignored is told at once by who has not looked yet and else soon", "[platform]") {
+    CHECK(in_a_fork([] {
+              ::signal(SIGRTMIN, SIG_IGN);
+              dispositions ours;
+              const std::uint64_t before = look(ours);
+              if ((before & bit(SIGRTMIN)) == 0) return 1;
+              ::signal(SIGRTMIN, SIG_DFL);
               ::signal(SIGRTMAX, SIG_IGN);
-              ::signal(SIGUSR1, [](int) {});
-              ::signal(SIGPIPE, SIG_DFL);
-              const std::uint64_t ignoring = (before | bit(SIGHUP) | bit(SIGRTMAX)) & ~bit(SIGPIPE);
-              if (!is_told(ours.ignored(), ignoring)) return 1;
-              ::signal(SIGHUP, SIG_DFL);
-              return is_told(ours.ignored(), ignoring & ~bit(SIGHUP)) ? 0 : 2;
+              const std::uint64_t ignoring = (before | bit(SIGRTMAX)) & ~bit(SIGRTMIN);
+              while (!is_told(look(ours), ignoring)) {
+              }
+              return 0;
           }) == 0);
 }
 
@@ -108,7 +165,7 @@ TEST_CASE("without a descriptor nothing can be known", "[platform]") {
               rlimit none{};
               ::setrlimit(RLIMIT_NOFILE, &none);
               dispositions ours;
-              return !ours.may_be_known() && ours.ignored() == every_signal ? 0 : 1;
+              return !ours.may_be_known() && look(ours) == every_signal ? 0 : 1;
           }) == 0);
 }
 

@@ -373,7 +373,8 @@ public:
     // ---- signals ----
 
     /// The child begins as exec(2) would have it: what we block is blocked and what we ignore is ignored, as with
-    /// nohup(1). Otherwise nothing is blocked and everything has its default, whatever we do.
+    /// nohup(1). Otherwise nothing is blocked and everything has its default, whatever we do; only a real-time signal
+    /// may stay ignored, if we began to ignore it since another child was started within this millisecond (Linux).
     command& inherit_signals() {
         inherit_signals_ = true;
         return *this;

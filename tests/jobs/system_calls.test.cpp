@@ -38,7 +38,7 @@ std::optional<system_calls> calls_per_round(Round round) {
     counted->ours.rounds(rounds_of_jobs);
     counted->childrens.rounds(rounds_of_jobs);
     // How often it looks whether the program runs, and whether a line is whole, depends on who is faster.
-    for (const char* waits : {"epoll_wait", "futex", "read", "epoll_ctl"}) counted->ours.take(waits);
+    for (const char* waits : {"epoll_wait", "poll", "futex", "read", "epoll_ctl"}) counted->ours.take(waits);
     return counted;
 }
 

@@ -42,6 +42,10 @@ events collect(backend& queue, bool may_block) {
     queue.wait(may_block, [&](std::uint64_t tag, readiness what) { seen.push_back({tag, what}); });
     return seen;
 }
+/// From now on the handle tells of everything.
+void settle(backend& queue) {
+    CHECK_FALSE(queue.settle([](std::uint64_t, readiness) {}));
+}
 /// What has happened already.
 events now(backend& queue) { return collect(queue, false); }
 /// What happens next; for what must happen. Not even a signal of the host makes it return with nothing.
@@ -439,12 +443,83 @@ TEST_CASE("the end of a child that is watched is an event", "[platform][process]
     CHECK(child.reap().status == coproc::exit_status::exited(4)); // may come a little after the event
 }
 
+TEST_CASE("the end of the only thing that is waited for is an event and then there is another", "[platform][process]") {
+    const nothing_leaks check;
+    backend queue;
+    for (std::uint64_t tag = 1; tag <= 3; ++tag) {
+        started_child child("code", 0);
+        REQUIRE_FALSE(queue.watch_exit(child.process, tag));
+        child.let_it_end();
+        const events seen = next(queue);
+        REQUIRE(seen.size() == 1u);
+        CHECK(seen[0].tag == tag);
+        queue.unwatch_exit(child.process);
+        CHECK(now(queue).empty());
+        child.reap();
+    }
+}
+
+// Seen to fail: an only child that is never registered; a sleep in which the queue is not heard; it waits for ever.
+TEST_CASE("who waits for one child alone hears a wake-up and an alarm and a pipe before its end",
+          "[platform][process]") {
+    const nothing_leaks check;
+    for (int what = 0; what < 4; ++what) {
+        CAPTURE(what);
+        backend queue;
+        const pipe_ends ends = nonblocking_pipe();
+        started_child child("code", 0);
+        REQUIRE_FALSE(queue.watch_exit(child.process, 1));
+        for (int times = 0; times < 3; ++times) {
+            if (what == 0) {
+                std::thread other([&] { queue.wake(); });
+                CHECK(collect(queue, true).empty());
+                other.join();
+            } else if (what == 1) {
+                queue.arm(clock::now() + 1ms);
+                while (!queue.wait(true, [](std::uint64_t, readiness) { FAIL_CHECK("an event"); })) {
+                }
+            } else if (what == 2) {
+                if (times == 0) REQUIRE_FALSE(queue.watch(ends.read.get(), interest::read, 2));
+                put(ends.write, "x");
+                const events seen = next(queue);
+                REQUIRE(seen.size() == 1u);
+                CHECK(seen[0].tag == 2u);
+                take(ends.read, 1);
+            } else {
+                CHECK(now(queue).empty());
+            }
+        }
+        child.let_it_end();
+        const events seen = next(queue);
+        REQUIRE(seen.size() == 1u);
+        CHECK(seen[0].tag == 1u);
+        queue.unwatch_exit(child.process);
+        if (what == 2) queue.unwatch(ends.read.get(), interest::read);
+        child.reap();
+    }
+}
+
+TEST_CASE("once all is settled the handle tells of the end of a child", "[platform][process][native_handle]") {
+    const nothing_leaks check;
+    backend queue;
+    started_child child("code", 0);
+    REQUIRE_FALSE(queue.watch_exit(child.process, 1));
+    settle(queue);
+    CHECK(is_silent(queue));
+    child.wait_until_ended();
+    CHECK(has_news(queue));
+    CHECK(next(queue).size() == 1u);
+    queue.unwatch_exit(child.process);
+    child.reap();
+}
+
 TEST_CASE("a child that has ended before it is watched is not waited for in vain", "[platform][process]") {
     const nothing_leaks check;
     backend queue;
     started_child child("code", 6);
     child.wait_until_ended();
     if (!queue.watch_exit(child.process, 12)) { // else the caller looks for itself
+        settle(queue);
         CHECK(has_news(queue));
         const events seen = next(queue);
         REQUIRE(seen.size() == 1u);

@@ -215,7 +215,10 @@ public:
     }
 
     [[nodiscard]] std::error_code watch_exit(const platform::child& child, event_target& target, registration& made) {
-        return enrol(target, made, [&](std::uint64_t tag) { return backend_.watch_exit(child, tag); });
+        const std::error_code error =
+            enrol(target, made, [&](std::uint64_t tag) { return backend_.watch_exit(child, tag); });
+        if (!in_turn_) settle();
+        return error;
     }
     void unwatch_exit(const platform::child& child, registration& made) noexcept {
         if (!in_a_fork()) backend_.unwatch_exit(child);
@@ -347,14 +350,16 @@ private:
         event_loop* outer_;
     };
 
-    // When the loop is left, also by an exception, its handle tells what is to be done: the alarm rings for the
-    // earliest timer and for no other, and what is ready rings at once. Inside, only the first of that matters.
+    // When the loop is left, also by an exception, its handle tells what is to be done: all that is watched is
+    // registered, the alarm rings for the earliest timer and for no other, and what is ready rings at once. Inside,
+    // only the first timer matters.
     class exact_handle {
     public:
         explicit exact_handle(event_loop& loop) noexcept : loop_(loop) {}
         exact_handle(const exact_handle&) = delete;
         exact_handle& operator=(const exact_handle&) = delete;
         ~exact_handle() {
+            loop_.settle();
             loop_.sync_alarm_exactly();
             if (!loop_.nothing_ready()) loop_.nudge();
         }
@@ -370,9 +375,7 @@ private:
         if (timers_.earliest() < armed_) set_alarm(timers_.earliest());
         look_at_launches();
         const bool may_sleep = may_block && is_idle();
-        const bool alarm_rang =
-            backend_.wait(may_sleep && launching_.empty(),
-                          [this](std::uint64_t tag, platform::readiness what) { dispatch(tag, what); });
+        const bool alarm_rang = backend_.wait(may_sleep && launching_.empty(), to_targets{*this});
         if (alarm_rang) armed_ = platform::clock::time_point::max(); // it may be a little early, and rings only once
         else if (may_sleep && !launching_.empty() && is_idle()) sleep_on_launch();
         call_again();
@@ -409,9 +412,16 @@ private:
         return ready_.empty() && resuming_.empty() && again_.empty() && due_ == nullptr;
     }
 
-    void dispatch(std::uint64_t tag, platform::readiness what) noexcept {
-        const place& p = targets_[static_cast<std::uint32_t>(tag)];
-        if (p.target != nullptr && p.generation == tag >> 32) p.target->on_event(what);
+    // What happens on whose behalf.
+    struct to_targets {
+        void operator()(std::uint64_t tag, platform::readiness what) const noexcept {
+            const place& p = loop.targets_[static_cast<std::uint32_t>(tag)];
+            if (p.target != nullptr && p.generation == tag >> 32) p.target->on_event(what);
+        }
+        event_loop& loop;
+    };
+    void settle() noexcept {
+        if (!in_a_fork()) backend_.settle(to_targets{*this});
     }
 
     void call_again() noexcept {

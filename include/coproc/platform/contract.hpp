@@ -73,8 +73,8 @@ concept event_backend = child_process<C> && std::default_initializable<B> && !st
     /// Before the descriptor is closed: a closed one goes on reporting while a child holds a copy (epoll(7)).
     { backend.unwatch(fd, what) }
     noexcept;
-    /// An event when the child has ended, or a little earlier. An error, if only the poor man's way is left: to
-    /// try `try_reap` now and then.
+    /// An event when the child has ended, or a little earlier; from the next `wait` or `settle` on. An error, or an
+    /// event of nothing, if only the poor man's way is left: to try `try_reap` now and then.
     { backend.watch_exit(child, tag) }
     noexcept->std::same_as<std::error_code>;
     { backend.unwatch_exit(child) }
@@ -90,6 +90,9 @@ concept event_backend = child_process<C> && std::default_initializable<B> && !st
     /// Calls `on_event(tag, readiness)` for what has happened; blocks only if asked to and only until something
     /// has. Signals end it early. True if the alarm has rung, perhaps a little early; it rings once.
     { backend.wait(true, on_event) } -> std::same_as<bool>;
+    /// Before anybody else polls the handle: from now on it tells of all that is watched. True if there was an event.
+    { backend.settle(on_event) }
+    noexcept->std::same_as<bool>;
     /// Polls readable when `wait` would not block.
     { backend.native_handle() }
     noexcept->std::same_as<int>;

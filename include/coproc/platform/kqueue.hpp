@@ -83,6 +83,11 @@ public:
         return alarm_rang;
     }
 
+    template <class OnEvent>
+    bool settle(OnEvent&&) noexcept {
+        return false;
+    }
+
     [[nodiscard]] int native_handle() const noexcept { return queue_.get(); }
 
 private:

@@ -554,7 +554,7 @@ TEST_CASE("what is written to no descriptor at all is not kept", "[jobs]") {
 // Seen to fail: 512 bytes at once, of which a terminal that says it has room takes 256 (lines of 340).
 TEST_CASE("a terminal that nobody reads holds up nobody however long the lines are", "[jobs]") {
     const int wrong = in_a_fork([] { // which ends where a write waits for ever
-        for (std::size_t length = 4; length < 600; length += 4) {
+        for (std::size_t length = 4; length < 600; length += 7) {
             const platform::pty_ends ends = terminal_of(50);
             detail::unhurried_outlet out(ends.slave.get());
             for (int lines = 0; out.empty(); ++lines) {

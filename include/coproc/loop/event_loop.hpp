@@ -375,7 +375,10 @@ private:
         if (timers_.earliest() < armed_) set_alarm(timers_.earliest());
         look_at_launches();
         const bool may_sleep = may_block && is_idle();
-        const bool alarm_rang = backend_.wait(may_sleep && launching_.empty(), to_targets{*this});
+        const bool alarm_rang =
+            backend_.wait(may_sleep && launching_.empty(), [this](std::uint64_t tag, platform::readiness what) {
+                if (event_target* const target = target_of(tag)) target->on_event(what);
+            });
         if (alarm_rang) armed_ = platform::clock::time_point::max(); // it may be a little early, and rings only once
         else if (may_sleep && !launching_.empty() && is_idle()) sleep_on_launch();
         call_again();
@@ -412,16 +415,17 @@ private:
         return ready_.empty() && resuming_.empty() && again_.empty() && due_ == nullptr;
     }
 
-    // What happens on whose behalf.
-    struct to_targets {
-        void operator()(std::uint64_t tag, platform::readiness what) const noexcept {
-            const place& p = loop.targets_[static_cast<std::uint32_t>(tag)];
-            if (p.target != nullptr && p.generation == tag >> 32) p.target->on_event(what);
-        }
-        event_loop& loop;
-    };
+    // Null: whoever it was has left.
+    [[nodiscard]] event_target* target_of(std::uint64_t tag) const noexcept {
+        const place& p = targets_[static_cast<std::uint32_t>(tag)];
+        return p.generation == tag >> 32 ? p.target : nullptr;
+    }
+    // Outside a turn nobody is told anything: not even who is just being destroyed.
     void settle() noexcept {
-        if (!in_a_fork()) backend_.settle(to_targets{*this});
+        if (in_a_fork()) return;
+        backend_.settle([this](std::uint64_t tag, platform::readiness) {
+            if (event_target* const target = target_of(tag)) again(*target);
+        });
     }
 
     void call_again() noexcept {

@@ -74,7 +74,7 @@ COPROC_CHILD_SIDE inline kernel_sigset ignored_by_only_thread(proc_text text, lo
     return signals_at(text, behind(text, found - 1, "\nSigIgn:\t"));
 }
 
-// Of /proc/PID/stat (proc_pid_stat(5)): the same, of the signals below 32. Every one of these where it is not said.
+// Of /proc/PID/stat (proc_pid_stat(5)): the same of the signals below 32; every signal where it is not said.
 COPROC_CHILD_SIDE inline kernel_sigset first_ignored_by_only_thread(proc_text text) noexcept {
     constexpr int name = 2, threads = 20, ignored = 33; // fields, from 1 on
     long at = text.size;
@@ -91,7 +91,7 @@ COPROC_CHILD_SIDE inline kernel_sigset first_ignored_by_only_thread(proc_text te
         ++field;
         number = 0;
     }
-    return ~real_time_signals;
+    return every_signal;
 }
 
 } // namespace detail
@@ -110,9 +110,10 @@ public:
     /// Whether a look is worth its time. To be asked before each.
     [[nodiscard]] bool may_be_known() noexcept {
 #if defined(COPROC_HAS_SINGLE_THREADED)
-        now_ = clock::now().time_since_epoch().count();
         // No thread was ever made, so none has just ended, either. (In a fork it would tell of who has opened it.)
-        return __libc_single_threaded != 0 && stat_ && fork_count() == opened_after_forks_;
+        if (__libc_single_threaded == 0 || !stat_ || fork_count() != opened_after_forks_) return false;
+        now_ = clock::now().time_since_epoch().count();
+        return true;
 #else
         return false;
 #endif
@@ -138,14 +139,14 @@ private:
     static unique_fd opened(const char* path) noexcept {
         return above_stdio(unique_fd(::open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)));
     }
-    static constexpr long a_millisecond = clock::duration(std::chrono::milliseconds(1)).count();
+    static constexpr std::int64_t a_millisecond = clock::duration(std::chrono::milliseconds(1)).count();
 
     unique_fd status_, stat_;
     int status_number_ = status_.get(); // the same
     int stat_number_ = stat_.get();
-    long threads_ = 0; // where the number of them was found
-    long now_ = 0;
-    long real_time_known_until_ = 0;
+    long threads_ = 0;     // where the number of them was found
+    std::int64_t now_ = 0; // as plain numbers of the clock, since a child reckons with them
+    std::int64_t real_time_known_until_ = 0;
     detail::kernel_sigset real_time_ = 0;
     unsigned opened_after_forks_ = fork_count(); // in a fork it would tell of the process that has opened it
 };

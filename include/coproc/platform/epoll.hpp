@@ -119,7 +119,7 @@ private:
         bool had_its_turn = false; // to wait for it once more is to wait for long, or for something else
     };
 
-    // True if there is anything in the queue. An event of the exit leaves it with whoever is told, who forgets it.
+    // True if there is anything in the queue. Whoever is told of the exit unwatches it, or it is registered after all.
     template <class OnEvent>
     bool sleep_on_only(OnEvent&& on_event) noexcept {
         only_.had_its_turn = true;

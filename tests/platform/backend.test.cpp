@@ -43,9 +43,7 @@ events collect(backend& queue, bool may_block) {
     return seen;
 }
 /// From now on the handle tells of everything.
-void settle(backend& queue) {
-    CHECK_FALSE(queue.settle([](std::uint64_t, readiness) {}));
-}
+void settle(backend& queue) { CHECK(queue.settle() == 0u); }
 /// What has happened already.
 events now(backend& queue) { return collect(queue, false); }
 /// What happens next; for what must happen. Not even a signal of the host makes it return with nothing.

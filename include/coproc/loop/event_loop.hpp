@@ -421,11 +421,10 @@ private:
         return p.generation == tag >> 32 ? p.target : nullptr;
     }
     // Outside a turn nobody is told anything: not even who is just being destroyed.
-    void settle() noexcept {
-        if (in_a_fork()) return;
-        backend_.settle([this](std::uint64_t tag, platform::readiness) {
-            if (event_target* const target = target_of(tag)) again(*target);
-        });
+    [[gnu::noinline]] void settle() noexcept {
+        const std::uint64_t refused = in_a_fork() ? 0 : backend_.settle();
+        event_target* const unheard = refused != 0 ? target_of(refused) : nullptr;
+        if (unheard != nullptr) again(*unheard);
     }
 
     void call_again() noexcept {

@@ -59,8 +59,8 @@ concept child_process = std::movable<C> && requires(C child, const C watched, in
 
 /// One kernel event queue, used by one thread, but for `wake`.
 ///
-/// A tag comes back with each event of what it was registered with. Registrations are edge-triggered: after an event
-/// the next one comes when something new happens, so what is ready has to be taken until it would block.
+/// A tag, which is not 0, comes back with each event of what it was registered with. Registrations are edge-triggered:
+/// after an event the next one comes when something new happens, so what is ready has to be taken until it would block.
 template <class B, class C>
 concept event_backend = child_process<C> && std::default_initializable<B> && !std::movable<B> &&
                         requires(B backend, const C& child, int fd, interest what, std::uint64_t tag,
@@ -90,9 +90,10 @@ concept event_backend = child_process<C> && std::default_initializable<B> && !st
     /// Calls `on_event(tag, readiness)` for what has happened; blocks only if asked to and only until something
     /// has. Signals end it early. True if the alarm has rung, perhaps a little early; it rings once.
     { backend.wait(true, on_event) } -> std::same_as<bool>;
-    /// Before anybody else polls the handle: from now on it tells of all that is watched. True if there was an event.
-    { backend.settle(on_event) }
-    noexcept->std::same_as<bool>;
+    /// Before anybody else polls the handle: from now on it tells of all that is watched, but for the exit whose tag is
+    /// the answer (0: none), as after an error of `watch_exit`.
+    { backend.settle() }
+    noexcept->std::same_as<std::uint64_t>;
     /// Polls readable when `wait` would not block.
     { backend.native_handle() }
     noexcept->std::same_as<int>;

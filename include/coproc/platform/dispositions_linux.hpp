@@ -136,7 +136,7 @@ public:
     }
 
 private:
-    static unique_fd opened(const char* path) noexcept {
+    [[gnu::noinline]] static unique_fd opened(const char* path) noexcept {
         return above_stdio(unique_fd(::open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)));
     }
     static constexpr std::int64_t a_millisecond = clock::duration(std::chrono::milliseconds(1)).count();

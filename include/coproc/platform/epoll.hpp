@@ -85,9 +85,13 @@ public:
     template <class OnEvent>
     bool wait(bool may_block, OnEvent&& on_event) {
         if (only_.fd >= 0) {
-            const bool sleep = may_block && registered_ == 0 && !only_.had_its_turn;
-            if (sleep && !sleep_on_only(on_event)) return false;
-            if (sleep || settle(on_event)) may_block = false;
+            if (may_block && registered_ == 0 && !only_.had_its_turn) {
+                if (!sleep_on_only(on_event)) return false;
+                may_block = false;
+            } else if (const std::uint64_t refused = settle()) {
+                on_event(refused, readiness{});
+                may_block = false;
+            }
         }
         epoll_event events[64];
         const int count = ::epoll_wait(queue_.get(), events, 64, may_block ? -1 : 0);
@@ -101,13 +105,10 @@ public:
         return alarm_rang;
     }
 
-    /// Registers the exit that is not. True where that has failed, and whoever must look by himself has been told.
-    template <class OnEvent>
-    bool settle(OnEvent&& on_event) noexcept {
+    /// Registers the exit that is not.
+    [[nodiscard, gnu::noinline]] std::uint64_t settle() noexcept {
         const unregistered_exit exit = std::exchange(only_, {});
-        if (exit.fd < 0 || !add(exit.fd, EPOLLIN, exit.tag)) return false;
-        on_event(exit.tag, readiness{});
-        return true;
+        return exit.fd >= 0 && add(exit.fd, EPOLLIN, exit.tag) ? exit.tag : 0;
     }
 
     [[nodiscard]] int native_handle() const noexcept { return queue_.get(); }

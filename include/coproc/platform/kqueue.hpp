@@ -83,10 +83,7 @@ public:
         return alarm_rang;
     }
 
-    template <class OnEvent>
-    bool settle(OnEvent&&) noexcept {
-        return false;
-    }
+    [[nodiscard]] std::uint64_t settle() noexcept { return 0; }
 
     [[nodiscard]] int native_handle() const noexcept { return queue_.get(); }
 

@@ -177,8 +177,14 @@ TEST_CASE("a child resets those signals that we ignore and no others", "[counts]
 // Another thread may begin to ignore any of them in the last moment, so the child sees to each.
 TEST_CASE("with other threads in its parent a child resets all signals that can be ignored", "[counts]") {
     const auto counted = calls_in([]() -> task<> {
+        std::atomic<bool> begun{false}; // before anything is counted: it is no child
         std::atomic<bool> done{false};
-        std::thread other([&] { done.wait(false); });
+        std::thread other([&] {
+            begun = true;
+            begun.notify_all();
+            done.wait(false);
+        });
+        begun.wait(false);
         co_await start_and_wait_in_rounds(exits_at_once());
         done = true;
         done.notify_all();

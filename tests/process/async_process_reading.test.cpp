@@ -383,9 +383,10 @@ TEST_CASE("a child that writes for ever does not hold up the loop", "[process]")
     const auto talk = []() -> task<> {
         async_process p(child("endless"));
         p.out().unread_limit(100000);
-        const auto none = co_await p.wait(50ms);
-        CHECK_FALSE(none);
-        CHECK(p.out().dropped() > 0);
+        while (p.out().dropped() == 0) {
+            const auto none = co_await p.wait(10ms);
+            CHECK_FALSE(none);
+        }
         auto all = co_await with_timeout(p.read_stdout(), 20ms);
         CHECK_FALSE(all);
         co_await p.stop(0s);

@@ -76,19 +76,19 @@ COPROC_CHILD_SIDE inline kernel_sigset ignored_by_only_thread(proc_text text, lo
 
 // Of /proc/PID/stat (proc_pid_stat(5)): the same of the signals below 32; every signal where it is not said.
 COPROC_CHILD_SIDE inline kernel_sigset first_ignored_by_only_thread(proc_text text) noexcept {
-    constexpr int name = 2, threads = 20, ignored = 33; // fields, from 1 on
+    enum field : int { name = 2, threads = 20, ignored = 33 }; // from 1 on
     long at = text.size;
     while (at > 0 && text.begin[at - 1] != ')') --at; // a name may have anything in it, and what follows has not
     kernel_sigset number = 0;
-    for (int field = name; at > 0 && at < text.size; ++at) {
+    for (int in = name; at > 0 && at < text.size; ++at) {
         const char next = text.begin[at];
         if (next != ' ') {
             number = number * 10 + static_cast<kernel_sigset>(next - '0'); // of fields that are numbers
             continue;
         }
-        if (field == threads && number != 1) break;
-        if (field == ignored) return number;
-        ++field;
+        if (in == threads && number != 1) break;
+        if (in == ignored) return number;
+        ++in;
         number = 0;
     }
     return every_signal;

@@ -119,7 +119,7 @@ void let_go(int) { ::close(held_for_writing); }
 } // namespace
 
 // Seen to fail: has_run throwing whatever the reason; Text file busy, 254 == 0.
-TEST_CASE("execute tries again what may pass", "[process]") {
+TEST_CASE("execute tries again what may pass", "[process][dies_before_exec]") {
     const temporary_directory directory;
     const std::string path = directory / "prog";
     std::filesystem::copy_file(child("exit_with"), path);

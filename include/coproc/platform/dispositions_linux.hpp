@@ -142,7 +142,7 @@ private:
     static constexpr std::int64_t a_millisecond = clock::duration(std::chrono::milliseconds(1)).count();
 
     unique_fd status_, stat_;
-    int status_number_ = status_.get(); // the same
+    int status_number_ = status_.get(); // the same for a child, who must call nothing that may be instrumented
     int stat_number_ = stat_.get();
     long threads_ = 0;     // where the number of them was found
     std::int64_t now_ = 0; // as plain numbers of the clock, since a child reckons with them

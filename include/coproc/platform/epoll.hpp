@@ -105,7 +105,7 @@ public:
         return alarm_rang;
     }
 
-    /// Registers the exit that is not.
+    /// Registers the exit that is not, for whoever hears of the queue alone. Its tag where that was refused.
     [[nodiscard, gnu::noinline]] std::uint64_t settle() noexcept {
         const unregistered_exit exit = std::exchange(only_, {});
         return exit.fd >= 0 && add(exit.fd, EPOLLIN, exit.tag) ? exit.tag : 0;

@@ -4,9 +4,12 @@
 #include <coproc/platform/platform.hpp>
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
@@ -19,6 +22,7 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/forked.hpp"
 #include "support/pipes.hpp"
 #include "support/readable.hpp"
 #include "support/resources.hpp"
@@ -495,6 +499,30 @@ TEST_CASE("who waits for one child alone hears a wake-up and an alarm and a pipe
         if (what == 2 || what == 4) queue.unwatch(ends.read.get(), interest::read);
         child.reap();
     }
+}
+
+// Seen to fail: poll(2) called again; -14 == 0.
+TEST_CASE("a signal of the host ends a wait for one child alone", "[platform][process]") {
+    CHECK(in_a_fork([] {
+              struct sigaction handled {};
+              handled.sa_handler = [](int) {};
+              ::sigaction(SIGUSR1, &handled, nullptr);
+              backend queue;
+              started_child child("code", 0);
+              if (queue.watch_exit(child.process, 1)) return 1;
+              std::atomic<bool> ended{false};
+              std::thread other([&, host = ::pthread_self()] {
+                  while (!ended) { // the first may come before the wait
+                      std::this_thread::sleep_for(1ms);
+                      ::pthread_kill(host, SIGUSR1);
+                  }
+              });
+              const bool nothing = collect(queue, true).empty();
+              ended = true;
+              other.join();
+              queue.unwatch_exit(child.process);
+              return nothing ? 0 : 2;
+          }) == 0);
 }
 
 TEST_CASE("once all is settled the handle tells of the end of a child", "[platform][process][native_handle]") {

@@ -6,6 +6,9 @@
 //     all are started ── each is fed, drained, awaited by itself ──> all have ended ──> the results
 //        │                   └── one has passed a bound, or the time of all is over: the rest is stopped ──┘
 //        └── one cannot be: those that run are stopped, then it is told
+//
+// Whatever ends them begins with the last: a stage whose input ends since the one before it was killed would take what
+// it has read for the whole.
 
 #include <algorithm>
 #include <csignal>
@@ -47,6 +50,10 @@ public:
         : commands_(what.stages()), timeout_(what.timeout()), line_(what.to_string()), input_(std::move(input)) {}
     basic_running_pipeline(const basic_running_pipeline&) = delete;
     basic_running_pipeline& operator=(const basic_running_pipeline&) = delete;
+    ~basic_running_pipeline() {
+        group_.cancel();
+        while (!stages_.empty()) stages_.pop_back();
+    }
 
     /// Of stages of which nothing is known.
     [[nodiscard]] pipeline_result blank_result() const {
@@ -74,9 +81,10 @@ public:
     /// throws.
     task<> start() {
         decide_stdin(commands_.front(), input_);
-        std::exception_ptr failure; // nothing can be awaited in a handler
+        std::exception_ptr failure;               // nothing can be awaited in a handler
+        std::vector<platform::pipe_ends> between; // open here until all have theirs, or have gone
         try {
-            std::vector<platform::pipe_ends> between = connect(); // open here until all have theirs
+            connect(between);
             co_await start_all();
         } catch (...) {
             failure = std::current_exception();
@@ -158,8 +166,7 @@ private:
 
     // ---- the start ----
 
-    std::vector<platform::pipe_ends> connect() {
-        std::vector<platform::pipe_ends> between;
+    void connect(std::vector<platform::pipe_ends>& between) {
         between.reserve(commands_.size() - 1);
         for (std::size_t number = 0; number + 1 < commands_.size(); ++number) {
             const platform::pipe_ends& pipe = between.emplace_back(platform::make_pipe());
@@ -171,7 +178,6 @@ private:
             commands_[number].out(stdio::fd(pipe.write.get()));
             commands_[number + 1].in(stdio::fd(pipe.read.get()));
         }
-        return between;
     }
 
     // All at once. Those that could be started are among the stages when this throws.
@@ -253,9 +259,9 @@ private:
 
     void stop_all() {
         if (std::exchange(stopping_, true)) return;
-        for (stage& each : stages_) {
-            each.stopped = each.process.running() && !each.process.state().is_being_ended();
-            if (each.stopped) group_.start(stop_one(each.process));
+        for (auto each = stages_.rbegin(); each != stages_.rend(); ++each) {
+            each->stopped = each->process.running() && !each->process.state().is_being_ended();
+            if (each->stopped) group_.start(stop_one(each->process));
         }
     }
     static task<> stop_one(async_process& p) { co_await p.stop(); }

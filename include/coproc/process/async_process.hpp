@@ -62,9 +62,9 @@ private:
 
 /// Move-only; used on the thread of its loop. Whatever awaits something of it must be gone before it is.
 ///
-/// The destructor never blocks and never throws: it closes the streams and deals with a child that still runs as the
-/// command's `on_destroy` says, by default with SIGKILL; the loop reaps it. A loop that ends kills and reaps what is
-/// left.
+/// The destructor never blocks and never throws: it deals with a child that still runs as the command's `on_destroy`
+/// says, by default with SIGKILL, then closes the streams, so that a child that is killed never sees the end of an
+/// input that was cut off; the loop reaps it. A loop that ends kills and reaps what is left.
 ///
 /// While anything of a child is awaited, what it writes is taken in, also what nobody reads
 /// (`stream_reader::unread_limit`): no order of awaits can deadlock.

@@ -108,10 +108,7 @@ public:
     }
     /// SIGKILL to all. True if the child itself lives on, since the system does not let us signal it: its program has
     /// more rights than we have, as sudo has. To wait for its end would be to wait for ever.
-    [[nodiscard]] bool kill_all_in_vain() noexcept {
-        if (signal_all(SIGKILL) && !family_) return false;
-        return !poll() && !child_.send_signal(0) && errno == EPERM;
-    }
+    [[nodiscard]] bool kill_all_in_vain() noexcept { return !kill_all() && is_beyond_our_rights(); }
     /// It lives on, and has ended with an unknown status as far as anybody here is concerned. The loop reaps it.
     /// Throws std::bad_alloc.
     [[gnu::cold]] void give_up();
@@ -132,17 +129,23 @@ public:
         if (is_over()) mine.schedule(w); // the watch itself found it ended
     }
 
-    /// Its owner is gone. The loop reaps the child, if there is one; then it destroys itself.
+    /// Its owner is gone: it is signalled, the streams close. The loop reaps the child, if there is one; then this
+    /// destroys itself.
+    ///
+    /// In that order: a child that hears of the end of its input before it is killed may take what it has read, of an
+    /// input that was cut off, for the whole, and act on it. (Who dies by a signal does not come back from read(2).)
     [[gnu::cold]] void abandon() noexcept {
         const bool never_started = child_.pid() < 0;
         const bool nobody_is_left = reaped() && (!family_ || on_destroy_.detaches());
         abandoned_ = true;
         if (never_started || nobody_is_left || loop_ == nullptr || in_a_fork()) {
+            close_streams();
             if (!is_hearing_) delete this; // else he did that who has just been shown the last words
             return;
         }
         const bool gently = !on_destroy_.detaches() && on_destroy_.grace() > platform::clock::duration::zero();
         if (!on_destroy_.detaches()) signal_all(gently ? SIGTERM : SIGKILL);
+        close_streams();
         try {
             if (gently) loop_->add(grace_over_, deadline_after(on_destroy_.grace()));
             watch();
@@ -177,6 +180,10 @@ protected:
     virtual void tell_exit(event_loop&) noexcept {}
 
 private:
+    // True if that is the end of the child for certain.
+    bool kill_all() noexcept { return signal_all(SIGKILL) && !family_; }
+    [[nodiscard]] bool is_beyond_our_rights() noexcept { return !poll() && !child_.send_signal(0) && errno == EPERM; }
+
     // Signals leave here and nowhere else.
     bool deliver(int number, bool to_all = false) noexcept {
         const bool delivered = to_all ? family_->send(number) : child_.send_signal(number);
@@ -264,11 +271,10 @@ private:
     }
 
     [[gnu::cold]] void on_loop_end() noexcept override {
-        close_streams();
-        if (!on_destroy_.detaches() && !in_a_fork()) {
-            const bool lives_on = (!reaped() || family_) && kill_all_in_vain();
-            if (!lives_on && !reaped()) finish(child_.reap());
-        }
+        const bool ends_it = !on_destroy_.detaches() && !in_a_fork();
+        const bool is_killed = ends_it && kill_all();
+        close_streams(); // as in `abandon`
+        if (ends_it && (is_killed || !is_beyond_our_rights()) && !reaped()) finish(child_.reap());
         forget_all();
         loop_ = nullptr;
         if (abandoned_) delete this;

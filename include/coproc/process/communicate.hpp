@@ -97,13 +97,14 @@ task<> feed(Writer& in, std::string input) {
     }
 }
 
-/// Feeds the child meanwhile, then closes its stdin.
+/// Feeds the child meanwhile, then closes its stdin; but not that of one that is to be stopped, which might take what
+/// it has read so far for all there is.
 template <class State>
 task<run_end> feed_and_supervise(State& s, std::string input, platform::clock::time_point deadline) {
     auto either = when_any(feed(s.all_streams().in, std::move(input)), supervise(s, deadline));
-    const auto first = co_await std::move(either); // one that is gone will not read, whoever else holds the pipe
-    s.close_in();
+    const auto first = co_await std::move(either);
     if (first.index == 1) co_return std::get<1>(first.value);
+    s.close_in();
     co_return co_await supervise(s, deadline);
 }
 
@@ -169,6 +170,7 @@ task<result> communicate(State& s, std::string input, time_limit limit, run_so_f
     r.stopped = end != run_end::exited;
     const auto began_to_stop = platform::clock::now();
     if (r.stopped) co_await stop(s, s.group, terminate_within(rules.grace), {.with_others = brief(rules.drain)});
+    if (fed) s.close_in(); // one that is gone will not read, whoever else holds the pipe
     // Whoever survives that has had his time: all of it is over within grace + drain.
     const auto ended = r.stopped && s.survivors() > 0 ? deadline_after(rules.grace, began_to_stop)
                                                       : platform::clock::time_point::max();

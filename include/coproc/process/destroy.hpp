@@ -11,6 +11,8 @@
 namespace coproc {
 
 /// In every case the destructor returns at once and the loop reaps the child, so that it is never a zombie.
+/// The signal is sent before the pipes close: a child that dies by it has not seen the end of an input that was cut
+/// off.
 class destroy {
 public:
     enum kind : unsigned char {

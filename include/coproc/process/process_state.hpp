@@ -244,12 +244,9 @@ private:
     std::string command_line_;
 };
 
-/// The owner is gone: the streams close, the loop reaps the child.
+/// The owner is gone.
 struct abandon {
-    void operator()(process_state* state) const noexcept {
-        state->close_streams();
-        state->abandon();
-    }
+    void operator()(process_state* state) const noexcept { state->abandon(); }
 };
 using process_owner = std::unique_ptr<process_state, abandon>;
 

@@ -42,6 +42,18 @@ TEST_CASE("a list is first in first out", "[core]") {
     CHECK(numbers(list) == order{3, 1});
 }
 
+TEST_CASE("a node can be put before all others", "[core]") {
+    item a(1), b(2), c(3);
+    item_list list;
+    list.push_front(a);
+    list.push_front(b);
+    list.push_back(c);
+    CHECK(numbers(list) == order{2, 1, 3});
+    CHECK(&list.pop_front() == &b);
+    list.push_front(b);
+    CHECK(numbers(list) == order{2, 1, 3});
+}
+
 TEST_CASE("a node leaves from wherever it stands", "[core]") {
     item a(1), b(2), c(3);
     item_list list;

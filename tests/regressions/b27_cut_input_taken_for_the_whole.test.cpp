@@ -97,6 +97,25 @@ TEST_CASE("a child that a loop ends does not see the end of its input before", "
     CHECK(all.committed() == 0);
 }
 
+// Seen to fail: the oldest ended first; 1 == 0.
+TEST_CASE("of children that a loop ends the one that reads from another goes first", "[regression][process]") {
+    const nothing_leaks check;
+    committers all;
+    {
+        std::optional<event_loop> loop(std::in_place);
+        platform::pipe_ends between = platform::make_pipe();
+        async_process writes(command(child("hold")).out(stdio::fd(std::move(between.write))));
+        async_process reads(all.next().in(stdio::fd(std::move(between.read))));
+        const auto talk = [&]() -> task<> {
+            const auto ready = co_await reads.read_line();
+            CHECK(ready == "ready");
+        };
+        loop->run(talk());
+        loop.reset();
+    }
+    CHECK(all.committed() == 0);
+}
+
 // Seen to fail: stdin closed when the time was over, before the stop; 1 == 0.
 TEST_CASE("a child that is out of time does not see the end of its input", "[regression][process]") {
     const nothing_leaks check;

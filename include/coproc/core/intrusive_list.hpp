@@ -58,6 +58,8 @@ public:
 
     [[nodiscard]] bool empty() const noexcept { return !head_.linked(); }
     void push_back(T& node) noexcept { static_cast<list_node&>(node).insert_before(head_); }
+    /// It comes before all that are here.
+    void push_front(T& node) noexcept { static_cast<list_node&>(node).insert_before(*head_.next_); }
 
     /// The list must not be empty.
     [[nodiscard]] T& front() noexcept { return static_cast<T&>(*head_.next_); }

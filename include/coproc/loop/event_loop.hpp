@@ -249,8 +249,10 @@ public:
     /// Memory for its streams and their bytes.
     [[nodiscard]] const shared_block_pool& blocks() const noexcept { return blocks_; }
 
-    /// Has it told when the loop ends, unless it is destroyed before.
-    void adopt(loop_resident& resident) noexcept { residents_.push_back(resident); }
+    /// Has it told when the loop ends, unless it is destroyed before. The newest is told first: of two children the one
+    /// that reads what the other writes is most often the later one, and must not take the end of that one for the end
+    /// of all there is.
+    void adopt(loop_resident& resident) noexcept { residents_.push_front(resident); }
 
     /// Has it told of the children that are started here. (In process/observer.hpp.)
     void observe(loop_observer& observer) noexcept {

@@ -151,6 +151,22 @@ TEST_CASE("stages that are stopped are stopped from the last one on", "[regressi
     CHECK(all.committed() == 0);
 }
 
+// Seen to fail: those behind it stopped when it had ended; 1 == 0.
+TEST_CASE("before a stage is stopped for its own bound those behind it are", "[regression][pipeline]") {
+    const nothing_leaks check;
+    committers all;
+    const auto talk = [&]() -> task<> {
+        const pipeline p = command(child("endless")).timeout(100ms) | all.next();
+        const pipeline_attempt a = co_await try_execute(p);
+        CHECK(a.timed_out);
+        CHECK(a.failed == std::vector<std::size_t>{0});
+        CHECK(a.stages[1].stopped);
+        CHECK(a.stages[1].status == exit_status::signaled(SIGTERM));
+    };
+    run_in_time(talk());
+    CHECK(all.committed() == 0);
+}
+
 // Seen to fail: stages destroyed in their order; 1 == 0.
 TEST_CASE("stages that are let go of are killed from the last one on", "[regression][pipeline]") {
     const nothing_leaks check;

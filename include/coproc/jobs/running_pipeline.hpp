@@ -213,11 +213,25 @@ private:
 
     // ---- while they run ----
 
-    void tend(std::size_t number) { group_.start(tend_one(stages_[number], number == 0 ? std::move(input_) : "")); }
+    void tend(std::size_t number) { group_.start(tend_one(number, number == 0 ? std::move(input_) : "")); }
 
-    task<> tend_one(stage& s, std::string input) {
+    // Before a stage is stopped for a bound of its own, those behind it are.
+    class those_behind final : public stop_listener {
+    public:
+        those_behind(basic_running_pipeline& all, std::size_t number) noexcept : all_(all), number_(number) {}
+        void before_stop() override { all_.stop_from(number_ + 1); }
+
+    private:
+        basic_running_pipeline& all_;
+        std::size_t number_;
+    };
+
+    task<> tend_one(std::size_t number, std::string input) {
+        stage& s = stages_[number];
+        those_behind first(*this, number);
         try {
-            task<result> to_its_end = s.process.communicate(std::move(input));
+            process_state& child = s.process.state();
+            task<result> to_its_end = communicate(child, std::move(input), time_limit_of(child), {.listener = &first});
             s.ended = co_await std::move(to_its_end); // NOLINT(bugprone-use-after-move): it means the parameter's move
         } catch (const process_error& e) {
             s.ended = e.result();
@@ -257,12 +271,18 @@ private:
         if (stages_.back().stopped) stages_.back().late = in_words;
     }
 
-    void stop_all() {
-        if (std::exchange(stopping_, true)) return;
-        for (auto each = stages_.rbegin(); each != stages_.rend(); ++each) {
-            each->stopped = each->process.running() && !each->process.state().is_being_ended();
-            if (each->stopped) group_.start(stop_one(each->process));
+    void stop_all() { stop_from(0); }
+    // Who runs until now is stopped, also if it ends of a broken pipe before its turn. Those that are being ended
+    // already are left to that.
+    void stop_from(std::size_t first) {
+        stopping_ = true;
+        std::vector<stage*> those;
+        for (std::size_t number = first; number < stages_.size(); ++number) {
+            stage& each = stages_[number];
+            if (each.process.running() && !each.process.state().is_being_ended()) those.push_back(&each);
         }
+        for (stage* const each : those) each->stopped = true;
+        for (; !those.empty(); those.pop_back()) group_.start(stop_one(those.back()->process));
     }
     static task<> stop_one(async_process& p) { co_await p.stop(); }
 

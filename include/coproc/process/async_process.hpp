@@ -169,8 +169,7 @@ public:
     /// given up after the command's `drain`.
     template <class = void>
     [[nodiscard]] task<result> communicate(std::string input = {}) {
-        const auto timeout = state().rules().timeout;
-        return detail::communicate(state(), std::move(input), {timeout, deadline_after(timeout, state().started_at())});
+        return detail::communicate(state(), std::move(input), detail::time_limit_of(state()));
     }
     /// The same with a timeout of its own, counted from this call: done within timeout + grace + drain, whatever the
     /// child does.

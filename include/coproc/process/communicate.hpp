@@ -41,6 +41,11 @@ struct time_limit {
     platform::clock::duration length;
     platform::clock::time_point until;
 };
+/// What its command says.
+inline time_limit time_limit_of(const process_state& s) noexcept {
+    const auto timeout = s.rules().timeout;
+    return {timeout, deadline_after(timeout, s.started_at())};
+}
 
 // ---- while it runs ----
 
@@ -139,10 +144,21 @@ struct captured {
     [[nodiscard]] bool is_too_much() const noexcept { return reader.kept().is_limit() && truncated(); }
 };
 
-/// What has happened to a run that somebody else has looked after up to now.
+/// Is told that a run has passed a bound, before its child is stopped for that.
+class stop_listener {
+public:
+    virtual void before_stop() = 0;
+
+protected:
+    ~stop_listener() = default;
+};
+
+/// What has happened to a run that somebody else has looked after up to now, and who looks after others that depend on
+/// it.
 struct run_so_far {
     std::optional<run_end> end{};  // it has passed a bound
     bool err_was_captured = false; // as its rules say, from the start
+    stop_listener* listener = nullptr;
 };
 
 // Of the drain, what is given to killed members of a family to go.
@@ -169,6 +185,7 @@ task<result> communicate(State& s, std::string input, time_limit limit, run_so_f
     result r;
     r.stopped = end != run_end::exited;
     const auto began_to_stop = platform::clock::now();
+    if (r.stopped && so_far.listener != nullptr) so_far.listener->before_stop();
     if (r.stopped) co_await stop(s, s.group, terminate_within(rules.grace), {.with_others = brief(rules.drain)});
     if (fed) s.close_in(); // one that is gone will not read, whoever else holds the pipe
     // Whoever survives that has had his time: all of it is over within grace + drain.

@@ -113,8 +113,10 @@ private:
         if (observed_) detail::tell_start(state_->loop(), state_->pid(), *observed_, stdio::pipe);
     }
 
+    // The child's are kept until it is known that none has to be made again. Ours close after the child has been
+    // signalled, so this is destroyed after `state_` (`child_watch::abandon`).
+    std::optional<detail::child_fds> fds_;
     detail::process_owner state_;
-    std::optional<detail::child_fds> fds_; // the child's are kept until it is known that none has to be made again
     std::exception_ptr failure_;
     std::unique_ptr<const command> observed_; // where the loop is observed
 };

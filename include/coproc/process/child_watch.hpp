@@ -221,8 +221,8 @@ private:
 
     void finish(const platform::reaped& end) noexcept {
         forget();
-        if (!family_) loop_->remove(grace_over_);
-        else family_->leader_is_reaped();
+        if (family_) family_->leader_is_reaped();
+        else if (loop_ != nullptr) loop_->remove(grace_over_);
         if (foreground_) foreground_->give_back(child_.pid());
         foreground_.reset();
         ended_ = end;

@@ -281,3 +281,16 @@ TEST_CASE("a task that is never awaited starts nothing", "[process]") {
     const task<result> never = execute(command(child("hold")));
     CHECK(no_children());
 }
+
+// Seen to fail: the pipe left open; "hangs".
+TEST_CASE("what a child reads from 3 on and nobody can write to has an end", "[process]") {
+    const nothing_leaks check;
+    const command c = command(child("relay_fds"), "3").in(3, stdio::pipe);
+    CHECK(run_in_time(output(c)) == "3 ");
+    CHECK(run_in_time(output(c, "input")) == "3 ");
+    command_queue q(1);
+    q.queue(c);
+    const std::vector<job_result> all = run_in_time(q.execute_all());
+    REQUIRE(all.size() == 1);
+    CHECK(all[0].out == "3 \n");
+}

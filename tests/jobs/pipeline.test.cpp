@@ -847,3 +847,62 @@ TEST_CASE("a second wait does not hide that a stage of a pipeline has failed", "
     };
     run_in_time(run());
 }
+
+// Seen to fail: the time kept on after the last stage had ended; the first one was stopped, and nothing was told.
+TEST_CASE("the time of a last stage is over for the others when it has ended", "[pipeline][process]") {
+    const nothing_leaks check;
+    platform::pipe_ends held = platform::make_pipe();
+    const auto run = [&](command last) -> task<> {
+        held = platform::make_pipe();
+        pipeline_lines words = lines(stage("end_by", "code", "3").in(stdio::fd(held.read.get())) | last);
+        const auto line = co_await words.next();
+        CHECK(line == "line 0");
+        task_group later;
+        const auto let_go = [&]() -> task<> {
+            co_await sleep_for(200ms);
+            held.write.reset();
+        };
+        later.start(let_go());
+        std::optional<pipeline_error> error;
+        try {
+            co_await words.next();
+        } catch (const pipeline_error& e) {
+            error = e;
+        }
+        REQUIRE(error);
+        CHECK(error->whole().stages[0].status == exit_status::exited(3));
+        CHECK(!error->whole().stages[0].stopped);
+        co_await later.join();
+    };
+    run_in_time(run(stage("lines", "1").timeout(50ms)));
+    run_in_time(run(stage("lines", "1").idle_timeout(50ms)));
+}
+
+// Seen to fail: a time for each line in place of one for the silence; killed by SIGTERM.
+TEST_CASE("a last stage whose lines are read is silent only if it writes nothing at all", "[pipeline][process]") {
+    const nothing_leaks check;
+    CHECK(all_lines(stage("exit_with", "0") | stage("dribble", "25").idle_timeout(2s)) ==
+          std::vector<std::string>{"............ done"});
+}
+
+// Seen to fail: nobody looking at it before the lines had ended; nothing was thrown.
+TEST_CASE("a last stage whose lines are read keeps the limit of its stderr", "[pipeline][process]") {
+    const nothing_leaks check;
+    const command limited = stage("flood", "2:100000", "1:3", "1:=").capture_err(capture::all(1000));
+    std::optional<pipeline_error> error;
+    try {
+        all_lines(stage("exit_with", "0") | limited);
+    } catch (const pipeline_error& e) {
+        error = e;
+    }
+    REQUIRE(error);
+    CHECK(error->stage() == 1);
+    CHECK(error->result().err.size() == 1000);
+    contains(error->what(), "stderr");
+}
+
+// Seen to fail: the pipe left open; "hangs".
+TEST_CASE("what a stage reads from 3 on has an end", "[pipeline][process]") {
+    const nothing_leaks check;
+    CHECK(run_in_time(output(stage("exit_with", "0") | stage("relay_fds", "3").in(3, stdio::pipe))) == "3 ");
+}

@@ -81,6 +81,7 @@ task<result> run_to_result(Command c, std::string input) {
     decide_stdin(c, input);
     if (input.empty()) {
         async_process p = start(c).unproven();
+        close_numbered_inputs(p);
         result r;
         std::exception_ptr failure;
         try {
@@ -94,6 +95,7 @@ task<result> run_to_result(Command c, std::string input) {
         }
     }
     async_process p = co_await start(c);
+    close_numbered_inputs(p);
     co_return co_await p.communicate(std::move(input));
 }
 

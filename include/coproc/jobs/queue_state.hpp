@@ -235,16 +235,22 @@ private:
         async_process child = co_await start(*j.what, *loop_);
         j.outcome.state = job_state::failed;
 
+        close_numbered_inputs(child);
+
         child_in_hand hand(j, child);
         if (j.stop_told) send_home(j);
         std::exception_ptr error;
+        bool has_ended = true;
         try {
             result r = co_await child.communicate();
             static_cast<result&>(j.outcome) = std::move(r);
+        } catch (const process_error&) {
+            error = std::current_exception();
         } catch (...) {
             error = std::current_exception();
+            has_ended = false;
         }
-        if (error) { // One that is still there cannot be talked to any more.
+        if (!has_ended) { // It cannot be talked to any more.
             j.outcome.status = co_await child.stop();
             j.outcome.elapsed = child.elapsed();
             j.outcome.accepted = j.what->rules().accepted;

@@ -105,6 +105,8 @@ public:
         if (last.has_err()) last.err().keep(commands_.back().rules().err);
         const auto timeout = commands_.back().rules().timeout;
         if (timeout != run_rules::duration::max()) clock_.start(watch_last(deadline_after(timeout)));
+        if (commands_.back().rules().idle_timeout != run_rules::duration::max()) last_group().watch_silence();
+        is_read_ = true;
     }
     void tend_last() {
         if (stages_.back().abandoned) last_out().close();
@@ -127,30 +129,42 @@ public:
     /// Of the last one, before that is tended, within its `idle_timeout`, and its `drain` once it has ended: what has
     /// come by then of a line that others have not ended is the last one.
     task<std::optional<std::string_view>> read_line() {
-        auto either = when_any(read_in_time(), be_drained()); // what is there already comes first
+        if (last_group().overflowed()) co_return std::nullopt; // which is told when it is tended
+        auto either = when_any(read_in_time(), be_drained());  // what is there already comes first
         const auto first = co_await std::move(either);
         if (first.index == 0) co_return std::get<0>(first.value);
+        if (last_group().overflowed()) co_return std::nullopt;
         stages_.back().abandoned = true;
         last_out().feed_eof();
         co_return co_await last_out().next_line();
     }
 
 private:
+    // Silence is that of all it writes, as for a single command.
     task<std::optional<std::string_view>> read_in_time() {
         const auto idle = commands_.back().rules().idle_timeout;
-        if (idle != run_rules::duration::max()) {
-            const auto line = co_await with_timeout(last_out().next_line(), idle);
+        const auto begin = platform::clock::now();
+        while (idle != run_rules::duration::max()) {
+            const auto silent_at = deadline_after(idle, std::max(begin, last_group().quiet_since()));
+            const auto left = silent_at - platform::clock::now();
+            if (left <= left.zero()) {
+                last_is_late(limit_in_words(idle, true));
+                break;
+            }
+            const auto line = co_await with_timeout(last_out().next_line(), left);
             if (line) co_return *line;
-            last_is_late(limit_in_words(idle, true));
         }
         co_return co_await last_out().next_line();
     }
-    // The last one has ended, and others, who hold its stdout still, have had their time.
+    // The last one has ended, and others, who hold its stdout still, have had their time; or it has passed a limit.
     task<> be_drained() {
-        co_await stages_.back().process.wait();
+        supervision until(stages_.back().process.state(), platform::clock::time_point::max());
+        co_await until;
+        if (last_group().overflowed()) co_return;
         if (!drained_by_) drained_by_ = deadline_after(commands_.back().rules().drain);
         co_await sleep_until(*drained_by_);
     }
+    [[nodiscard]] stream_group& last_group() const { return stages_.back().process.state().group; }
 
     struct stage {
         explicit stage(async_process p) noexcept : process(std::move(p)) {}
@@ -194,6 +208,7 @@ private:
         for (std::size_t number = 0; number < under_way.size(); ++number) {
             try {
                 async_process running = co_await std::move(under_way[number]);
+                close_numbered_inputs(running);
                 stages_.emplace_back(std::move(running));
             } catch (const spawn_error& e) {
                 if (!failure) failure = std::make_exception_ptr(of_stage(number, e));
@@ -231,7 +246,8 @@ private:
         those_behind first(*this, number);
         try {
             process_state& child = s.process.state();
-            task<result> to_its_end = communicate(child, std::move(input), time_limit_of(child), {.listener = &first});
+            const run_so_far so_far{.err_was_captured = is_read_ && number + 1 == stages_.size(), .listener = &first};
+            task<result> to_its_end = communicate(child, std::move(input), time_limit_of(child), so_far);
             s.ended = co_await std::move(to_its_end); // NOLINT(bugprone-use-after-move): it means the parameter's move
         } catch (const process_error& e) {
             s.ended = e.result();
@@ -266,7 +282,8 @@ private:
         last_is_late(limit_in_words(commands_.back().rules().timeout, false));
     }
     void last_is_late(const std::string& in_words) {
-        if (stopping_) return; // for something that was before
+        // Something else was before; or it has ended in time, and the others are still at it.
+        if (stopping_ || !stages_.back().process.running()) return;
         stop_all();
         if (stages_.back().stopped) stages_.back().late = in_words;
     }
@@ -316,8 +333,6 @@ private:
                 s.ended.killed = s.ended.status.signal() == SIGKILL;
                 s.ended.survivors = s.process.survivors();
             }
-            // Of the one whose lines were read some may have been dropped before it was tended.
-            if (s.process.has_err() && s.ended.err_bytes > s.ended.err.size()) s.ended.err_truncated = true;
             if (s.abandoned) s.ended.pipes_abandoned = true;
             if (!s.late.empty()) s.past_bound = describe_end(s.ended, s.late);
             if (has_failed(number)) tell(r, number);
@@ -338,6 +353,7 @@ private:
     std::string input_;
     std::vector<stage> stages_; // those that were started
     std::optional<platform::clock::time_point> drained_by_;
+    bool is_read_ = false; // the last one, by lines
     bool stopping_ = false;
     bool timed_out_ = false;
     task_group group_; // everything that has to end before this has

@@ -40,8 +40,12 @@
 #include "streams.hpp"
 
 namespace coproc {
+
+class async_process;
+
 namespace detail {
 class followed_child;
+inline void close_numbered_inputs(async_process& p) noexcept;
 template <class>
 class basic_running_pipeline;
 } // namespace detail
@@ -149,9 +153,7 @@ public:
     /// The same for stdin and for all that it reads from 3 on, of what is piped.
     void close_inputs() {
         if (has_in()) close_stdin();
-        for (detail::numbered_stream& each : state().more) {
-            if (each.in != nullptr) each.in->close();
-        }
+        state().close_numbered_inputs();
     }
     /// Whether `in()`, `out()` and `err()` are there.
     [[nodiscard]] bool has_in() const { return state().piped[0]; }
@@ -315,6 +317,7 @@ public:
 private:
     friend class starting;
     friend class detail::followed_child;
+    friend void detail::close_numbered_inputs(async_process& p) noexcept;
     template <class>
     friend class detail::basic_running_pipeline;
 
@@ -360,5 +363,9 @@ private:
 
     detail::process_owner state_;
 };
+
+/// What it reads from 3 on, if those are pipes, ends. For whoever has it in hand alone, and so knows that nobody writes
+/// to them: a child that reads on would be waited for without end.
+inline void detail::close_numbered_inputs(async_process& p) noexcept { p.state().close_numbered_inputs(); }
 
 } // namespace coproc

@@ -81,6 +81,13 @@ public:
         else ends_[0].reset();
     }
 
+    /// Those from 3 on that it reads.
+    void close_numbered_inputs() noexcept {
+        for (numbered_stream& each : more) {
+            if (each.in != nullptr) each.in->close();
+        }
+    }
+
     void close_streams() noexcept override {
         for (unique_fd& end : ends_) end.reset();
         if (streams_) close_made();

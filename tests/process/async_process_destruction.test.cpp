@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <vector>
 
@@ -43,6 +44,12 @@ std::optional<siginfo_t> end_of(int pid) {
     if (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return {};
     return info;
 }
+
+// How children have ended.
+struct end_notes final : process_observer {
+    void on_exit(const exit_event& e) noexcept override { statuses.push_back(e.status); }
+    std::vector<exit_status> statuses;
+};
 
 bool is_gone(int pid) { return ::kill(pid, 0) != 0 && errno == ESRCH; }
 
@@ -232,6 +239,28 @@ TEST_CASE("a child to be terminated can leave by its own way out", "[process]") 
     };
     run_in_time(talk());
     CHECK(content_of(said) == "alive\ndying\n");
+}
+
+// Seen to fail: its pipes closed with the SIGTERM; it could not write "dying", and died of SIGPIPE.
+TEST_CASE("a child to be terminated can say something on its way out", "[process]") {
+    const nothing_leaks check;
+    const auto talk = [](const command& c) -> task<> {
+        end_notes told;
+        event_loop::current().observe(told);
+        {
+            async_process p(c);
+            const auto alive = co_await p.read_line();
+            CHECK(alive == "alive");
+        }
+        co_await until_no_children();
+        CHECK(told.statuses == std::vector<exit_status>{exit_status::exited(7)});
+    };
+    const command c = command(child("talk_of_death")).on_destroy(destroy::terminate(1h));
+    run_in_time(talk(c));
+    std::string seen;
+    run_in_time(talk(command(c).out(stdio::tee(stdio::pipe, stdio::sink([&](std::string_view s) { seen += s; })))));
+    CHECK(seen == "alive\n"); // nobody hears of what comes after
+    run_in_time(talk(command(c).pty()));
 }
 
 TEST_CASE("a loop that ends does not wait for a grace", "[process]") {

@@ -143,9 +143,10 @@ public:
             if (!is_hearing_) delete this; // else he did that who has just been shown the last words
             return;
         }
-        const bool gently = !on_destroy_.detaches() && on_destroy_.grace() > platform::clock::duration::zero();
+        const bool gently = on_destroy_.leave() != nullptr;
         if (!on_destroy_.detaches()) signal_all(gently ? SIGTERM : SIGKILL);
-        close_streams();
+        if (gently) on_destroy_.leave()(*this);
+        else close_streams();
         try {
             if (gently) loop_->add(grace_over_, deadline_after(on_destroy_.grace()));
             watch();

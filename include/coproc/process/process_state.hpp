@@ -112,6 +112,25 @@ public:
         return nullptr;
     }
 
+    /// Nobody owns it any more, and it has time to go. What it writes is taken in and dropped until it is gone: one who
+    /// writes a last line must not die of a broken pipe over it, before it has put things in order. The user's own
+    /// streams are his again, and nobody sees what comes.
+    [[gnu::cold]] void listen_to_the_end() noexcept {
+        ends_[0].reset();
+        try {
+            attended();
+        } catch (const std::bad_alloc&) {
+            // Then it can write as much as a pipe holds.
+        }
+        if (streams_) leave_made();
+        std::fill(std::begin(piped), std::end(piped), false);
+        for (numbered_stream& each : more) {
+            if (each.in != nullptr) each.in->abort();
+            else drop_from(*each.out);
+        }
+        group.enter(); // for good
+    }
+
     [[nodiscard]] bool has_terminal() const noexcept { return on_terminal[0] || on_terminal[1] || on_terminal[2]; }
     /// Our end of it; -1 if that is closed.
     [[nodiscard]] int terminal() const noexcept {
@@ -231,6 +250,19 @@ private:
         if (piped[1]) streams_->out.leave_group();
         if (piped[2]) streams_->err.leave_group();
     }
+    [[gnu::noinline]] void leave_made() noexcept {
+        if (piped[0]) streams_->own_in.abort();
+        if (passes_us(1)) drop_from(streams_->own_out);
+        if (passes_us(2)) drop_from(streams_->own_err);
+        if (piped[0]) streams_->in.leave_group();
+        if (piped[1] && &streams_->out != &streams_->own_out) streams_->out.leave_group();
+        if (piped[2] && &streams_->err != &streams_->own_err) streams_->err.leave_group();
+    }
+    static void drop_from(stream_reader& ours) noexcept {
+        ours.tap(nullptr);
+        ours.keep(capture::tail(0));
+        ours.trim();
+    }
     // What comes is to be seen from the start.
     [[nodiscard]] static bool has_tap(const command& c, std::size_t number) noexcept {
         const std::optional<stdio>& said = c.stdio_of(number);
@@ -250,6 +282,9 @@ private:
     std::vector<std::size_t> secrets_;       // as of command::secret_args()
     std::string command_line_;
 };
+
+// Only a process_state is told how it is to be left.
+inline void listen_to_the_end(child_watch& child) noexcept { static_cast<process_state&>(child).listen_to_the_end(); }
 
 /// The owner is gone.
 struct abandon {

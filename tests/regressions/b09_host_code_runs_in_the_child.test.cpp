@@ -11,7 +11,8 @@
 // #83, tailhook/unshare #34 (setxid); Go #56784 (Apple's libc after fork). Why not here: child_main makes raw system
 // calls on what was prepared before (raw_linux.hpp), with all signals blocked across it (all_signals_blocked) and the
 // host's handlers taken away; posix_spawn does the same elsewhere. fork() of libc, and so the host's atfork handlers,
-// are not involved.
+// are not involved. In a shared library child_main and what it calls are hidden, so that no dynamic linker is between
+// them, which would bind them at their first call: with locks, and on the stack of a child.
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@
 #include <string>
 #include <thread>
 #if defined(__linux__)
+#include <dlfcn.h>
 #include <sys/syscall.h>
 #endif
 
@@ -136,3 +138,27 @@ TEST_CASE("a child needs no lock and leaves the errno of its parent alone", "[re
     CHECK(errno == 0);
 #endif
 }
+
+#if defined(COPROC_TEST_LIBRARIES)
+
+// Seen to fail: COPROC_CHILD_SIDE without visibility("hidden"); 3360 < 2048.
+TEST_CASE("the dynamic linker does not run in a child of a library that it binds lazily", "[regression]") {
+    if (!platform::raw::available) return;
+    void* const library = ::dlopen(COPROC_TEST_LIBRARIES "/lazy.so", RTLD_LAZY | RTLD_LOCAL);
+    REQUIRE(library != nullptr);
+    using function = long(const platform::spawn_plan*);
+    auto* const stack_of_a_child = reinterpret_cast<function*>(::dlsym(library, "stack_of_a_child"));
+    REQUIRE(stack_of_a_child != nullptr);
+    const std::string program = child("exit_with");
+    char zero[] = "0";
+    char* argv[] = {zero, zero, nullptr};
+    platform::spawn_plan plan;
+    plan.path = program.c_str();
+    plan.argv = argv;
+    plan.envp = platform::environment();
+    const long used = stack_of_a_child(&plan);
+    if (used < 0) WARN("not tried: no child shares our memory here");
+    CHECK(used < 2048); // half of what it has in a launch
+}
+
+#endif

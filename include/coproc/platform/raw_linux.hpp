@@ -9,14 +9,16 @@
 #include <cstddef>
 
 // On every function that runs in the child. Instrumentation would call into a run-time library whose state is the
-// parent's.
+// parent's. And where we are part of a shared library, a function that others could see is called by way of the dynamic
+// linker, which finds it at the first call: in the child it would take the parent's locks, and most of a small stack.
 #if defined(__clang__)
 // The first keeps clang's front end quiet, the second its passes.
 #define COPROC_CHILD_SIDE                                                                                              \
     __attribute__((no_sanitize("address", "memory", "thread", "undefined"), disable_sanitizer_instrumentation,         \
-                   no_instrument_function))
+                   no_instrument_function, visibility("hidden")))
 #else
-#define COPROC_CHILD_SIDE __attribute__((no_sanitize("address", "thread", "undefined"), no_instrument_function))
+#define COPROC_CHILD_SIDE                                                                                              \
+    __attribute__((no_sanitize("address", "thread", "undefined"), no_instrument_function, visibility("hidden")))
 #endif
 
 namespace coproc::platform::raw {

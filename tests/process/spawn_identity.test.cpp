@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 #if defined(__linux__)
+#include <linux/capability.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #endif
 
@@ -179,6 +181,71 @@ TEST_CASE("rights that we do not have cannot be given and no program runs", "[pr
               }
               // What we are already is nobody's to refuse.
               return output_of(command(program.path()).user(nobody).group(7)).empty() ? 3 : 0;
+          }) == 0);
+}
+
+namespace {
+
+// For good: what some services are, which are started as a user of their own and with the right to change to others.
+// Ambient capabilities are those that go through exec.
+bool become_user_who_may_change_users() {
+    constexpr unsigned rights = 1U << CAP_SETUID | 1U << CAP_SETGID;
+    const gid_t groups[] = {4, 5};
+    if (::setgroups(2, groups) != 0 || ::setresgid(7, 7, 7) != 0) return false;
+    if (::prctl(PR_SET_KEEPCAPS, 1) != 0 || ::setresuid(12345, 12345, 12345) != 0) return false;
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    const __user_cap_data_struct data[2] = {{rights, rights, rights}, {0, 0, 0}};
+    if (::syscall(SYS_capset, &header, data) != 0) return false;
+    return ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_SETUID, 0, 0) == 0 &&
+           ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_SETGID, 0, 0) == 0;
+}
+
+// Of `f()` in a fork that has become such a user; a machine that does not let it says so and passes.
+template <class F>
+void check_as_user_who_may_change_users(F f) {
+    constexpr int not_let = 99;
+    const int code = in_a_fork([&] { return become_user_who_may_change_users() ? f() : not_let; });
+    if (code == not_let) WARN("not tried: we cannot leave an ordinary user the right to change users");
+    else CHECK(code == 0);
+}
+
+} // namespace
+
+TEST_CASE("the groups of an ordinary user who may give them up do not go with another user", "[process][spawn_fork]") {
+    if (!we_are_root()) return;
+    const for_everybody program("print_identity");
+    check_as_user_who_may_change_users([&] {
+        const std::string without_groups = "user 65534 65534 65534\ngroup 8 8 8\ngroups\n";
+        if (output_of(command(program.path()).user(nobody).group(8)) != without_groups) return 1;
+        if (output_of(command(program.path()).group(8)) != "user 12345 12345 12345\ngroup 8 8 8\ngroups\n") return 2;
+        return output_of(command(program.path())) == "user 12345 12345 12345\ngroup 7 7 7\ngroups 4 5\n" ? 0 : 3;
+    });
+}
+
+TEST_CASE("the capabilities of an ordinary user do not go with another user", "[process][spawn_fork]") {
+    if (!we_are_root()) return;
+    const for_everybody program("print_status");
+    const command c(program.path(), "CapPrm", "CapEff", "CapAmb");
+    const std::string none = "CapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapAmb:\t0000000000000000\n";
+    const std::string both = "CapPrm:\t00000000000000c0\nCapEff:\t00000000000000c0\nCapAmb:\t00000000000000c0\n";
+    check_as_user_who_may_change_users([&] {
+        if (output_of(command(c).user(nobody)) != none) return 1;
+        if (output_of(command(c).user(nobody).group(8)) != none) return 2;
+        // Who stays the user that he is keeps what the host has meant for its children.
+        if (output_of(c) != both) return 3;
+        return output_of(command(c).user(12345).group(8)) == both ? 0 : 4;
+    });
+}
+
+TEST_CASE("an ordinary user who cannot give groups up keeps them with what he may take", "[process][spawn_fork]") {
+    if (!we_are_root()) return;
+    const for_everybody program("print_identity");
+    CHECK(in_a_fork([&] {
+              const gid_t groups[] = {4, 5};
+              if (::setgroups(2, groups) != 0 || ::setresgid(7, 7, 7) != 0 || ::setresuid(nobody, nobody, nobody) != 0)
+                  return 1;
+              const std::string as_we_are = "user 65534 65534 65534\ngroup 7 7 7\ngroups 4 5\n";
+              return output_of(command(program.path()).user(nobody).group(7)) == as_we_are ? 0 : 2;
           }) == 0);
 }
 

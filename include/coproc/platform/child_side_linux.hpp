@@ -181,12 +181,25 @@ COPROC_CHILD_SIDE inline long ask_for_death_signal(const settings_plan* with) no
     return parent == 0 || parent == with->parent ? 0 : ESRCH;
 }
 
+// A host that is not root and has the right to change users has it in its ambient capabilities, perhaps, which exec
+// passes on to whatever user: the child could become anybody, root as well. Linux before 4.3 has none, and says EINVAL.
+COPROC_CHILD_SIDE inline void leave_capabilities(const identity& as) noexcept {
+    if (as.user == identity::unchanged || as.user == raw::call(SYS_geteuid)) return;
+    raw::call(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+}
+
+COPROC_CHILD_SIDE inline long set_groups(const identity& as) noexcept {
+    if (!as.set_groups) return 0;
+    const long answer = raw::call(SYS_setgroups, static_cast<long>(as.group_count), raw::address(as.groups));
+    return answer == -EPERM && as.may_keep_groups ? 0 : answer;
+}
+
 // Libc's functions of these names would change every thread of the parent. The user last: it takes the right to do the
 // others.
 COPROC_CHILD_SIDE inline long take_identity(const identity* as) noexcept {
     if (as == nullptr) return 0;
-    long error = 0;
-    if (as->set_groups) error = raw::call(SYS_setgroups, static_cast<long>(as->group_count), raw::address(as->groups));
+    leave_capabilities(*as);
+    long error = set_groups(*as);
     if (error == 0 && as->group != identity::unchanged)
         error = raw::call(SYS_setresgid, as->group, as->group, as->group);
     if (error == 0 && as->user != identity::unchanged) error = raw::call(SYS_setresuid, as->user, as->user, as->user);

@@ -28,10 +28,14 @@ namespace coproc::platform::raw {
 constexpr bool available = true;
 
 /// The kernel's answer: -errno on failure.
-COPROC_CHILD_SIDE inline long call(long number, long a = 0, long b = 0, long c = 0, long d = 0) noexcept {
+COPROC_CHILD_SIDE inline long call(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0) noexcept {
     long result = number;
     register long fourth __asm__("r10") = d;
-    __asm__ volatile("syscall" : "+a"(result) : "D"(a), "S"(b), "d"(c), "r"(fourth) : "rcx", "r11", "memory");
+    register long fifth __asm__("r8") = e;
+    __asm__ volatile("syscall"
+                     : "+a"(result)
+                     : "D"(a), "S"(b), "d"(c), "r"(fourth), "r"(fifth)
+                     : "rcx", "r11", "memory");
     return result;
 }
 
@@ -60,13 +64,14 @@ COPROC_CHILD_SIDE inline long clone(long number, long a, long b, long c, void (*
 
 constexpr bool available = true;
 
-COPROC_CHILD_SIDE inline long call(long number, long a = 0, long b = 0, long c = 0, long d = 0) noexcept {
+COPROC_CHILD_SIDE inline long call(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0) noexcept {
     register long x8 __asm__("x8") = number;
     register long x0 __asm__("x0") = a;
     register long x1 __asm__("x1") = b;
     register long x2 __asm__("x2") = c;
     register long x3 __asm__("x3") = d;
-    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
+    register long x4 __asm__("x4") = e;
+    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4) : "memory");
     return x0;
 }
 
@@ -94,7 +99,7 @@ COPROC_CHILD_SIDE inline long clone(long number, long a, long b, long c, void (*
 
 // Another processor: posix_spawn serves until somebody who has one writes these two functions.
 constexpr bool available = false;
-inline long call(long, long = 0, long = 0, long = 0, long = 0) noexcept { return -38; }
+inline long call(long, long = 0, long = 0, long = 0, long = 0, long = 0) noexcept { return -38; }
 inline long clone(long, long, long, long, void (*)(void*), void*) noexcept { return -38; } // -ENOSYS
 
 #endif

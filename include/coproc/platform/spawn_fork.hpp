@@ -203,13 +203,26 @@ inline int ask_for_death_signal(const settings_plan* with) noexcept {
     return parent == 0 || parent == with->parent ? 0 : ESRCH;
 }
 
+// As on Linux by clone (child_side_linux.hpp), which says why.
+inline void leave_capabilities([[maybe_unused]] const identity& as) noexcept {
+#if defined(__linux__)
+    if (as.user == identity::unchanged || as.user == ::geteuid()) return;
+    ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0UL, 0UL, 0UL);
+#endif
+}
+
 // Libc's functions of these names are for all threads, and take locks for that; but we are one thread.
-inline int set_groups(const identity& as) noexcept {
+inline int set_its_groups(const identity& as) noexcept {
 #if defined(__linux__)
     return error_of(::syscall(SYS_setgroups, as.group_count, as.groups));
 #else
     return error_of(::setgroups(static_cast<int>(as.group_count), as.groups));
 #endif
+}
+inline int set_groups(const identity& as) noexcept {
+    if (!as.set_groups) return 0;
+    const int error = set_its_groups(as);
+    return error == EPERM && as.may_keep_groups ? 0 : error;
 }
 // Real, effective and saved.
 inline int set_group(gid_t group) noexcept {
@@ -234,7 +247,8 @@ inline int set_user(uid_t user) noexcept {
 // The user last: it takes the right to do the others.
 inline int take_identity(const identity* as) noexcept {
     if (as == nullptr) return 0;
-    int error = as->set_groups ? set_groups(*as) : 0;
+    leave_capabilities(*as);
+    int error = set_groups(*as);
     if (error == 0 && as->group != identity::unchanged) error = set_group(as->group);
     if (error == 0 && as->user != identity::unchanged) error = set_user(as->user);
     return error;

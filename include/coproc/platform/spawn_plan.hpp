@@ -26,7 +26,8 @@ struct identity {
     static constexpr unsigned unchanged = static_cast<unsigned>(-1); // as for setresuid(2)
     uid_t user = unchanged;
     gid_t group = unchanged;
-    bool set_groups = false; ///< no groups is something else than groups left alone
+    bool set_groups = false;      ///< no groups is something else than groups left alone
+    bool may_keep_groups = false; ///< where we have no right to set them
     const gid_t* groups = nullptr;
     std::size_t group_count = 0;
 };

@@ -209,8 +209,10 @@ public:
 
     /// Whose rights the child has: user(2), group(2) and supplementary groups, by number, all three of them real,
     /// effective and saved. They are taken in the order that keeps nothing back (groups, group, user), in a child that
-    /// shares no memory with us. Where a user or group is said and `groups` is not, a child of root has no
-    /// supplementary groups at all. Needs the privilege; without it the start fails at spawn_stage::identity.
+    /// shares no memory with us. Where a user or group is said and `groups` is not, the child has no supplementary
+    /// groups at all; of a host that is not root and may not give them up, it has the host's. Another user gets none of
+    /// the host's ambient capabilities (Linux). Needs the privilege; without it the start fails at
+    /// spawn_stage::identity.
     /// Throws std::invalid_argument for a number that no identity has: -1, which means "unchanged" to the kernel, and
     /// one that would be another when cut down to an uid_t.
     ///

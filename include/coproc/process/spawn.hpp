@@ -107,9 +107,10 @@ private:
     platform::identity as;
     if (said.user) as.user = *said.user;
     if (said.group) as.group = *said.group;
-    // Root's own supplementary groups are rights that nobody meant to leave to another user. Who is not root cannot
-    // give them up.
-    as.set_groups = said.groups.has_value() || ::geteuid() == 0;
+    // Our own supplementary groups are rights that nobody meant to leave to another user. Who is not root may have the
+    // right to give them up all the same (CAP_SETGID), so that is tried; who has it not cannot help leaving them.
+    as.set_groups = true;
+    as.may_keep_groups = !said.groups && ::geteuid() != 0;
     if (said.groups) as.groups = said.groups->data();
     if (said.groups) as.group_count = said.groups->size();
     return as;

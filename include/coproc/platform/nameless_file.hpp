@@ -4,9 +4,12 @@
 // A file without a name that holds given bytes: what a child can read without anybody feeding it.
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <string_view>
@@ -34,10 +37,21 @@ namespace detail {
 #endif
 }
 
+// A write beyond RLIMIT_FSIZE sends SIGXFSZ, which ends a host that has no idea of a file. So it is not tried. To block
+// the signal in this thread would not do: on macOS and BSD it goes to the process, and another thread may take it.
+[[nodiscard]] inline bool may_be_stored(std::size_t size) noexcept {
+    rlimit limit{};
+    return ::getrlimit(RLIMIT_FSIZE, &limit) != 0 || size <= static_cast<std::uintmax_t>(limit.rlim_cur);
+}
+
 } // namespace detail
 
 /// Positioned at its beginning. Empty on failure, with errno. Throws std::bad_alloc.
 [[nodiscard]] inline unique_fd nameless_file(std::string_view bytes) {
+    if (!detail::may_be_stored(bytes.size())) {
+        errno = EFBIG;
+        return {};
+    }
     unique_fd file = above_stdio(detail::empty_nameless_file());
     if (!file) return {};
     while (!bytes.empty()) {

@@ -64,6 +64,16 @@ inline int join_cgroup(const settings_plan* with) noexcept {
     return with == nullptr || with->cgroup_procs < 0 ? 0 : error_of(::write(with->cgroup_procs, "0", 1));
 }
 
+// Libc tells nothing of the signals that it has for itself and changes nothing about them (32 and 33 in glibc). Whoever
+// has started us by posix_spawn has left them ignored, perhaps: so would our child, and its children.
+inline void reset_libcs_own([[maybe_unused]] int signal) noexcept {
+#if defined(__linux__)
+    constexpr long standard[8] = {};                          // the kernel's structure: SIG_DFL, no flags and no mask
+    constexpr unsigned long bytes = (highest_signal + 7) / 8; // of the kernel's mask
+    ::syscall(SYS_rt_sigaction, signal, standard, nullptr, bytes);
+#endif
+}
+
 // As exec(2) would leave them, where they are to be kept: what has a handler has its default. The host's handlers must
 // not run here, so this comes before anything is unblocked.
 inline int set_dispositions(const spawn_plan& plan) noexcept {
@@ -74,7 +84,11 @@ inline int set_dispositions(const spawn_plan& plan) noexcept {
     for (int signal = 1; signal <= highest_signal; ++signal) {
         const bool ignore = plan.settings != nullptr && plan.settings->ignored.has(signal);
         struct sigaction now {};
-        if (plan.inherit_signals && ::sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_IGN) continue;
+        if (::sigaction(signal, nullptr, &now) != 0) {
+            reset_libcs_own(signal);
+            continue;
+        }
+        if (plan.inherit_signals && now.sa_handler == SIG_IGN) continue;
         ::sigaction(signal, ignore ? &ignoring : &standard, nullptr); // some cannot be changed, and need not be
     }
     return 0;

@@ -12,8 +12,10 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstring>
 
 #include "spawn_plan.hpp"
+#include "system_numbers.hpp"
 
 namespace coproc::platform::detail {
 
@@ -63,23 +65,39 @@ inline short flags_for(const spawn_plan& plan) noexcept {
     else if (plan.session.group != session_plan::ours) flags |= POSIX_SPAWN_SETPGROUP;
 #if defined(__APPLE__)
     flags |= POSIX_SPAWN_CLOEXEC_DEFAULT;
+#elif defined(__linux__)
+    flags |= POSIX_SPAWN_SETSIGDEF; // some always, see to_have_default
 #endif
     return static_cast<short>(flags);
 }
 
+// The signals that are reset in the child.
+inline sigset_t to_have_default([[maybe_unused]] const spawn_plan& plan) noexcept {
+    sigset_t which; // these are macros on macOS, which `::` would break
+#if defined(__linux__)
+    // There are signals that libc has for itself (32 and 33 in glibc). posix_spawn makes the child ignore those that
+    // are not in this set, and with it the program and all of its children. sigfillset leaves them out, and sigdelset
+    // does not take them away.
+    std::memset(&which, 0xff, sizeof which);
+    for (int signal = 1; plan.inherit_signals && signal <= highest_signal; ++signal) sigdelset(&which, signal);
+#else
+    sigfillset(&which);
+#endif
+#if defined(__APPLE__)
+    sigdelset(&which, SIGKILL); // refused there, and pointless anywhere
+    sigdelset(&which, SIGSTOP);
+#endif
+    return which;
+}
+
 // The flags say which of these count. Empty mask and default dispositions, whatever the host did.
 inline void set_attributes(spawn_settings& s, const spawn_plan& plan) noexcept {
-    sigset_t none; // these are macros on macOS, which `::` would break
-    sigset_t all;
+    sigset_t none; // a macro on macOS, which `::` would break
     sigemptyset(&none);
-    sigfillset(&all);
-#if defined(__APPLE__)
-    sigdelset(&all, SIGKILL); // refused there, and pointless anywhere
-    sigdelset(&all, SIGSTOP);
-#endif
+    const sigset_t reset = to_have_default(plan);
     s.then([&] { return ::posix_spawnattr_setflags(&s.attributes, flags_for(plan)); });
     s.then([&] { return ::posix_spawnattr_setsigmask(&s.attributes, &none); });
-    s.then([&] { return ::posix_spawnattr_setsigdefault(&s.attributes, &all); });
+    s.then([&] { return ::posix_spawnattr_setsigdefault(&s.attributes, &reset); });
     if (plan.session.group == session_plan::ours) return;
     s.then([&] { return ::posix_spawnattr_setpgroup(&s.attributes, plan.session.group); });
 }

@@ -308,6 +308,22 @@ TEST_CASE("a sink may destroy its process", "[process]") {
     }
 }
 
+TEST_CASE("a sink may destroy its process together with the reader of the user's own that it writes to", "[process]") {
+    const nothing_leaks check;
+    struct session {
+        stream_reader out;
+        std::optional<async_process> child;
+    };
+    const auto talk = []() -> task<> {
+        auto all = std::make_unique<session>();
+        stdio end_of_all = stdio::sink([&](std::string_view) { all.reset(); });
+        all->child.emplace(command(child("shout")).out(std::move(end_of_all)), streams().out(all->out));
+        while (all) co_await sleep_for(100us);
+        while (!no_children()) co_await sleep_for(100us);
+    };
+    run_in_time(talk());
+}
+
 // The state is its own owner then, and may have others to deal with still.
 TEST_CASE("a sink may destroy its process when that has ended and at its last words", "[process]") {
     const nothing_leaks check;

@@ -152,7 +152,7 @@ public:
     /// within a tap of this stream.
     void feed(std::string_view bytes) {
         if (buffer_.eof()) throw usage_error("feed() after the end of the stream");
-        if (tap_ != nullptr) return feed_tapped(bytes);
+        if (tap_ != nullptr || shown_ != nullptr) return feed_tapped(bytes);
         buffer_.append(bytes);
         wake_if_satisfied();
     }
@@ -197,10 +197,8 @@ public:
     /// Shows the tap what has come, now: called by the loop. True if that was not all.
     bool show_now() noexcept {
         if (tap_ == nullptr || held_ != 0) return false;
-        const std::shared_ptr<stream_tap> tap = tap_;
         readable_ = true;
-        take_in();
-        return !tap->closed_ && can_read();
+        return take_in() && can_read();
     }
     /// What is kept of what comes while nobody reads.
     void keep(const capture& rule) noexcept { kept_ = rule; }
@@ -249,15 +247,16 @@ private:
     }
 
     // Reads until the pipe is dry or there is what the pending read asked for; never more than needed to know that, so
-    // that the child feels it when we are slow. A tap wants all of it, unless a pump decides how fast.
-    void take_in() noexcept {
+    // that the child feels it when we are slow. A tap wants all of it, unless a pump decides how fast. False if a tap
+    // has closed this, which may be no more then.
+    bool take_in() noexcept {
         while (can_read() && ((tap_ != nullptr && held_ == 0) || !pending_is_satisfied())) {
             if (turn_is_spent()) {
                 loop_.again(*this);
                 break;
             }
             if (tap_ == nullptr) read_once();
-            else if (!read_once_and_show()) return;
+            else if (!read_once_and_show()) return false;
             if (collecting_ && (pending_ == nullptr || pending_->asked.what == demand::kind::end)) {
                 if (kept_.is_limit() && buffer_.size() > kept_.head_bytes() && group_ != nullptr) {
                     group_->report_overflow(loop_);
@@ -266,10 +265,14 @@ private:
             }
         }
         wake_if_satisfied();
+        return true;
     }
     // Called for somebody who waits or begins to. What a tap does must not find his coroutine half suspended.
     [[gnu::cold]] void take_in_from_outside() noexcept {
-        if (tap_ == nullptr) return take_in();
+        if (tap_ == nullptr) {
+            take_in();
+            return;
+        }
         if (can_read()) loop_.again(*this);
         wake_if_satisfied();
     }
@@ -397,12 +400,14 @@ private:
 
     [[nodiscard]] bool show(stream_tap& tap, std::string_view bytes) noexcept {
         held_ |= by_tap;
+        shown_ = &tap;
         try {
             tap.take(bytes);
         } catch (...) {
             if (!tap.failure_) tap.failure_ = std::current_exception();
         }
         if (tap.closed_) return false;
+        shown_ = nullptr;
         held_ &= by_pump;
         if (tap_ != nullptr && tap_->failure_) buffer_.interrupt();
         return true;
@@ -415,15 +420,17 @@ private:
         if (show(*tap, bytes)) wake_if_satisfied();
     }
 
-    // What it has thrown and nobody has seen goes with it.
+    // What it has thrown and nobody has seen goes with it. While it is shown something, which lies in the buffer, the
+    // stream stays held: a read that began then would spoil that.
     [[gnu::noinline]] void untap() noexcept {
         if (tap_ == nullptr) return;
         buffer_.interruption_told();
-        held_ &= by_pump;
         tap_.reset();
     }
+    // Whoever shows something must not touch this afterwards, even if the tap that sees it was taken off before.
     void untap_for_good() noexcept {
-        if (tap_ != nullptr) tap_->closed_ = true;
+        if (shown_ != nullptr) std::exchange(shown_, nullptr)->closed_ = true;
+        held_ &= by_pump;
         untap();
     }
 
@@ -535,6 +542,7 @@ private:
     parked* pending_ = nullptr;
     stream_group* group_ = nullptr;
     std::shared_ptr<stream_tap> tap_;
+    stream_tap* shown_ = nullptr; // the one that looks just now, perhaps not tap_ any more
     std::size_t chunk_ = smallest_chunk;
     capture kept_ = capture::tail(default_unread_limit);
     std::uint64_t arrived_ = 0;

@@ -18,6 +18,7 @@
 
 #include "support/bytes.hpp"
 #include "support/catch.hpp"
+#include "support/driven.hpp"
 #include "support/pipes.hpp"
 #include "support/resources.hpp"
 #include "support/run_in_time.hpp"
@@ -165,6 +166,28 @@ TEST_CASE("what the writer has buffered goes before what is pumped", "[io]") {
     auto all = run_in_time(when_all(feed_all(it.feeder, "tail"), pump_and_close(it.from, it.to), it.taker.read_all()));
     CHECK(std::get<1>(all) == 4);
     CHECK((std::get<2>(all) == head + "tail"));
+}
+
+TEST_CASE("a pump does not carry the rest of a long line that is passed over", "[io]") {
+    two_pipes it;
+    it.from.line_limit(3, long_line::truncate);
+    const auto talk = [&]() -> task<std::string> {
+        it.feeder.write("abcdef");
+        const auto head = co_await it.from.read_line();
+        CHECK(head == "abc");
+        it.feeder.write("gh");
+        const driven moving = drive(pump(it.from, it.to));
+        CHECK_FALSE(moving.done());
+        it.feeder.write("i\n12\n");
+        while (it.to.written() == 0) co_await yield();
+        it.feeder.write("34\n");
+        it.feeder.close();
+        while (!moving.done()) co_await yield();
+        it.to.close();
+        co_return co_await it.taker.read_all();
+    };
+    CHECK(run_in_time(talk()) == "12\n34\n");
+    CHECK(it.from.dropped() == 7);
 }
 
 TEST_CASE("a pump carries from memory into a pipe", "[io]") {

@@ -52,7 +52,7 @@ public:
             }
             if (!to_.has_room() && there_is_more()) return next::room;
             if (!from_.buffer_.empty()) write_what_is_buffered();
-            else if (kernel_can_ && to_.has_room()) let_the_kernel_move();
+            else if (kernel_can_ && to_.has_room() && !from_.buffer_.is_passing_over()) let_the_kernel_move();
             else from_.read_once();
         }
     }

@@ -109,6 +109,8 @@ public:
     [[nodiscard]] bool empty() const noexcept { return bytes_.empty(); }
     [[nodiscard]] bool eof() const noexcept { return eof_; }
     [[nodiscard]] bool ended() const noexcept { return eof_ || error_; }
+    /// What comes next is the rest of a long line, so it has to come here, and no other way.
+    [[nodiscard]] bool is_passing_over() const noexcept { return passing_over_; }
     [[nodiscard]] std::size_t dropped() const noexcept { return dropped_; }
     [[nodiscard]] std::string name() const { return name_.to_string(); }
     [[nodiscard]] std::size_t line_limit() const noexcept { return limit_; }

@@ -506,8 +506,9 @@ private:
         if (watched_ == 0) readable_ = true;                  // without events nobody can know better: try
         do {
             if (!can_read() || turn_is_spent()) return false;
-            // Straight to where it is wanted: nothing is buffered, and whoever asks goes on with it at once.
-            if (is_bulk(d)) d.filled = fetch({d.into, bulk_read});
+            // Straight to where it is wanted: nothing is buffered, and whoever asks goes on with it at once. But the
+            // rest of a long line is nothing that he asks for, and only the buffer knows where that ends.
+            if (is_bulk(d) && !buffer_.is_passing_over()) d.filled = fetch({d.into, bulk_read});
             else read_once();
         } while (d.filled == 0 && !buffer_.answers(d));
         return true;

@@ -453,8 +453,9 @@ private:
         if (buffer_.answers(pending_->asked) || buffer_.throws_at_once()) return true;
         return pending_->asked.what == demand::kind::arrival && can_read() && tap_ == nullptr;
     }
+    // Once: who is scheduled already would be put off to the next turn by each that feeds, and perhaps for ever.
     [[gnu::noinline]] void wake_if_satisfied() noexcept {
-        if (pending_is_satisfied()) loop_.schedule(*pending_);
+        if (pending_is_satisfied() && !pending_->linked()) loop_.schedule(*pending_);
     }
 
     // A read that waits. The reader knows it by its address.

@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <coproc/io/stream_writer.hpp>
 
+#include <fcntl.h>
 #include <signal.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include <coproc/coro/task.hpp>
@@ -14,6 +21,7 @@
 
 #include "support/bytes.hpp"
 #include "support/catch.hpp"
+#include "support/driven.hpp"
 #include "support/pipes.hpp"
 #include "support/resources.hpp"
 #include "support/run_in_time.hpp"
@@ -685,6 +693,182 @@ TEST_CASE("what the host has decided about SIGPIPE is left alone", "[io]") {
     sigset_t pending;
     ::sigpending(&pending);
     CHECK(sigismember(&pending, SIGPIPE) == 0);
+}
+
+// ---- turns ----
+
+namespace {
+
+// Takes whatever is written as fast as it comes, as a child does that keeps up.
+struct never_full {
+    event_loop loop;
+    stream_writer writer{unique_fd(::open("/dev/null", O_WRONLY | O_CLOEXEC))};
+};
+
+// The same, and what was written can be looked at.
+struct into_file {
+    temporary_directory directory;
+    std::string path = directory / "file";
+    event_loop loop;
+    stream_writer writer{unique_fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600))};
+};
+
+task<int> turns_while(const bool& done) {
+    int turns = 0;
+    for (; !done; ++turns) co_await yield();
+    co_return turns;
+}
+
+} // namespace
+
+TEST_CASE("a coroutine that goes on writing little to who keeps up leaves time for others", "[io]") {
+    const nothing_leaks check;
+    never_full it;
+    bool done = false;
+    const auto writing = [&]() -> task<> {
+        for (int i = 0; i < 10000; ++i) co_await it.writer.write_all("hello\n");
+        done = true;
+    };
+    auto both = run_in_time(when_all(writing(), turns_while(done)));
+    CHECK(std::get<1>(both) > 30);
+    CHECK(std::get<1>(both) < 1000); // and does not wait for a turn with each
+    CHECK(it.writer.written() == 60000);
+}
+
+TEST_CASE("a long write to who keeps up leaves time for others", "[io]") {
+    const nothing_leaks check;
+    never_full it;
+    bool done = false;
+    const auto writing = [&]() -> task<> {
+        co_await it.writer.write_all(std::string(std::size_t{64} << 20, 'x'));
+        done = true;
+    };
+    auto both = run_in_time(when_all(writing(), turns_while(done)));
+    CHECK(std::get<1>(both) > 50);
+    CHECK(std::get<1>(both) < 1000);
+}
+
+TEST_CASE("what takes many turns to be written arrives in order and once", "[io]") {
+    const nothing_leaks check;
+    const std::string bytes = alphabet(several_mib);
+    SECTION("in a file") {
+        into_file it;
+        run_in_time(it.writer.write_all(bytes));
+        CHECK((content_of(it.path) == bytes));
+        CHECK(it.writer.accepted() == bytes.size());
+    }
+    SECTION("from a pipe whose reader keeps up") {
+        piped_writer it;
+        std::string got;
+        std::thread reader([&] {
+            for (char some[65536];;) {
+                const ssize_t n = ::read(it.pipe.read.get(), some, sizeof some);
+                if (n <= 0) break;
+                got.append(some, static_cast<std::size_t>(n));
+            }
+        });
+        const auto writing = [&]() -> task<> {
+            for (std::size_t at = 0; at < several_mib / 2; at += 7) {
+                co_await it.writer.write_all(
+                    std::string_view(bytes).substr(at, std::min(several_mib / 2 - at, std::size_t{7})));
+            }
+            co_await it.writer.write_all(std::string_view(bytes).substr(several_mib / 2));
+            it.writer.close();
+        };
+        run_in_time(writing());
+        reader.join();
+        CHECK((got == bytes));
+    }
+}
+
+TEST_CASE("a write that waits for its next turn can be cancelled and resumed", "[io]") {
+    const nothing_leaks check;
+    into_file it;
+    const std::string bytes = alphabet(several_mib);
+    {
+        const driven writing = drive(it.writer.write_all(bytes));
+        CHECK_FALSE(writing.done());
+    }
+    CHECK(it.writer.accepted() > 0);
+    CHECK(it.writer.accepted() < bytes.size());
+    if (GENERATE(false, true)) it.loop.poll();
+    run_in_time(it.writer.write_all(std::string_view(bytes).substr(it.writer.accepted())));
+    CHECK((content_of(it.path) == bytes));
+}
+
+TEST_CASE("a writer can be destroyed or opened again in the middle of what takes many turns", "[io]") {
+    const nothing_leaks check;
+    event_loop loop;
+    const temporary_directory directory;
+    const auto open_file = [&](const char* name) {
+        return unique_fd(::open((directory / name).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    };
+    std::optional<stream_writer> writer(open_file("one"));
+    const std::string bytes = alphabet(several_mib);
+    {
+        const driven writing = drive(writer->write_all(bytes));
+        CHECK_FALSE(writing.done());
+    }
+    if (GENERATE(false, true)) {
+        writer->open(open_file("two"));
+        loop.poll();
+        run_in_time(writer->write_all("two"));
+        CHECK(content_of(directory / "two") == "two");
+    } else {
+        writer.reset();
+        loop.poll();
+    }
+    CHECK(bytes.starts_with(content_of(directory / "one")));
+}
+
+TEST_CASE("an abort ends a write that waits for its next turn", "[io]") {
+    const nothing_leaks check;
+    never_full it;
+    const auto writing = [&]() -> task<bool> {
+        try {
+            co_await it.writer.write_all(std::string(std::size_t{64} << 20, 'x'));
+        } catch (const stream_error& e) {
+            co_return e.code() == std::errc::operation_canceled;
+        }
+        co_return false;
+    };
+    const auto aborting = [&]() -> task<> {
+        co_await yield();
+        it.writer.abort();
+    };
+    auto both = run_in_time(when_all(writing(), aborting()));
+    CHECK(std::get<0>(both));
+}
+
+// Or else a program that writes to its child from here and there would learn that turns are limited: each of these has
+// room, and none would have to wait.
+TEST_CASE("who waits only for the next turn is in nobody's way", "[io]") {
+    const nothing_leaks check;
+    piped_writer it;
+    std::string all;
+    std::vector<task<>> many;
+    const auto writing = [&](std::string line) -> task<> {
+        all += line;
+        co_await it.writer.write_all(line);
+    };
+    for (int i = 0; i < 2000; ++i) many.push_back(writing(std::to_string(i) + "\n"));
+    SECTION("another write_all") { run_in_time(when_all(std::move(many))); }
+    SECTION("a write") {
+        const auto ending = [&]() -> task<> {
+            it.writer.write("end");
+            all += "end";
+            co_return;
+        };
+        run_in_time(when_all(when_all(std::move(many)), ending()));
+    }
+    SECTION("to close") {
+        const auto closing = [&]() -> task<> {
+            it.writer.close();
+            co_return;
+        };
+        run_in_time(when_all(when_all(std::move(many)), closing()));
+    }
+    CHECK((take_from(it.pipe.read) == all));
 }
 
 // ---- files ----

@@ -42,8 +42,9 @@ class transfer;
 class stream_writer final : event_target {
     // A parked `write_all`, and what is left of its bytes. With none it waits for room behind what is buffered.
     struct parked_write : waiter {
-        explicit parked_write(std::string_view bytes) noexcept : rest(bytes) {}
+        parked_write(std::string_view bytes, bool room) noexcept : rest(bytes), for_room(room) {}
         std::string_view rest;
+        bool for_room;
         bool closed_under = false; // and so it will never be written
     };
 
@@ -107,6 +108,7 @@ public:
     /// twice if what was written last does not end a line. As with a human, that is the end for whoever reads lines
     /// just then. A child that takes each byte as it comes (raw) is told nothing: write what it takes for the end.
     [[gnu::noinline]] void close() noexcept {
+        finish_current();
         closing_ = true;
         end_current();
         advance();
@@ -172,8 +174,13 @@ public:
     }
 
 private:
-    void check_ready() const {
+    void check_ready() {
         if (closing_) throw usage_error(detail::concat({name_.to_string(), ": written to after close()"}));
+        check_error();
+        if (current_ != nullptr) make_way();
+    }
+    [[gnu::noinline]] void make_way() {
+        finish_current();
         check_error();
         if (current_ != nullptr)
             throw usage_error(detail::concat({name_.to_string(), ": a second write while a write_all waits"}));
@@ -194,13 +201,23 @@ private:
     // ---- into the kernel ----
 
     void on_event(platform::readiness) noexcept override {
+        unlink(); // what was left for this turn goes on here, and need not be tried twice
         writable_ = true;
         advance();
     }
 
-    // Writes from the front of `bytes` until none is left or the pipe is full.
-    [[gnu::noinline]] void push(std::string_view& bytes) noexcept {
-        while (!bytes.empty() && writable_ && !error_) {
+    // A child that reads as fast as we write would otherwise hold up the loop, its timers and everybody else for ever.
+    [[nodiscard]] bool turn_is_spent() noexcept {
+        if (std::exchange(turn_, loop_.turn_number()) != loop_.turn_number()) given_in_turn_ = 0;
+        return given_in_turn_ >= most_in_turn;
+    }
+
+    enum class pace { until_full, one_turn };
+
+    // Writes from the front of `bytes` until none is left or the pipe is full, or the turn is spent if it is to be
+    // heard.
+    [[gnu::noinline]] void push(std::string_view& bytes, pace how = pace::until_full) noexcept {
+        while (!bytes.empty() && writable_ && !error_ && (how == pace::until_full || !turn_is_spent())) {
             write_once(bytes);
             if (!writable_ && bytes.size() >= std::size_t{platform::usual_pipe_size}) make_room_for_bulk();
         }
@@ -216,6 +233,7 @@ private:
             const auto written = static_cast<std::size_t>(n);
             bytes.remove_prefix(written);
             written_ += written;
+            given_in_turn_ += std::max(written, least_of_call);
             if (written != 0) last_byte_ = piece[written - 1];
             // A partial write has filled the pipe, and the next room is a new event: no need to be told EAGAIN.
             if (written < piece.size() && watched_ != 0) writable_ = false;
@@ -236,9 +254,9 @@ private:
     }
 
     // The same for bytes that `write` has not counted.
-    std::size_t push_and_count(std::string_view& bytes) noexcept {
+    std::size_t push_and_count(std::string_view& bytes, pace how = pace::until_full) noexcept {
         const std::size_t before = bytes.size();
-        push(bytes);
+        push(bytes, how);
         accepted_ += before - bytes.size();
         return before - bytes.size();
     }
@@ -248,17 +266,35 @@ private:
         if (!buffer_.empty()) {
             const std::size_t before = buffer_.size();
             std::string_view front = buffer_.view();
-            push(front);
+            push(front, pace::one_turn);
             if (!error_) buffer_.consume(before - front.size()); // an error has cleared it
             buffer_.release_if_empty();
         }
         if (current_ != nullptr) {
-            if (buffer_.empty()) push_and_count(current_->rest);
+            if (buffer_.empty()) push_and_count(current_->rest, pace::one_turn);
             if ((buffer_.empty() && current_->rest.empty()) || error_) loop_.schedule(*current_);
         }
         if (closing_ && buffer_.empty() && end_is_typed()) release_descriptor();
         if (buffer_.size() <= low_water_) wake_all(drainers_);
         if (!fd_) wake_all(closers_);
+        go_on_next_turn();
+    }
+
+    // What has stopped because its turn is spent, and not at a full pipe, no event will tell to go on.
+    void go_on_next_turn() noexcept {
+        const bool some_is_left = !buffer_.empty() || (current_ != nullptr && !current_->rest.empty());
+        if (some_is_left && fd_ && writable_ && turn_is_spent()) loop_.again(*this);
+    }
+
+    // A write that waits for its next turn alone, or to be resumed, stands in nobody's way: what is left of it goes
+    // now, as if there were no turns. Or else of many coroutines that write a few bytes each, for which there is room,
+    // one would be told that another waits.
+    [[gnu::noinline]] void finish_current() noexcept {
+        if (current_ == nullptr || current_->for_room || !buffer_.empty()) return;
+        push_and_count(current_->rest);
+        if (!current_->rest.empty() && !error_) return;
+        parked_write& done = *std::exchange(current_, nullptr);
+        if (!done.linked()) loop_.schedule(done);
     }
 
     // ---- to a terminal ----
@@ -295,6 +331,7 @@ private:
     }
 
     void release_descriptor() noexcept {
+        unlink(); // nothing is left for another turn
         if (watched_ != 0) loop_.unwatch(fd_.get(), platform::interest::write, watched_);
         fd_.reset();
     }
@@ -316,6 +353,9 @@ private:
         while (!waiting.empty()) loop_.schedule(waiting.pop_front());
     }
 
+    static constexpr std::size_t most_in_turn = std::size_t{1} << 20;
+    static constexpr std::size_t least_of_call = 4096; // a call that writes less takes about as long
+
     event_loop& loop_;
     unique_fd fd_;
     event_loop::registration watched_ = 0;
@@ -328,6 +368,8 @@ private:
     std::error_code error_;
     std::uint64_t written_ = 0;
     std::uint64_t accepted_ = 0;
+    std::uint64_t turn_ = 0;
+    std::size_t given_in_turn_ = 0;
     std::size_t high_water_ = default_high_water;
     std::size_t low_water_ = default_high_water / 4;
     bool writable_ = true; // a write may find room
@@ -342,9 +384,9 @@ class stream_writer::write_awaiter : parked_write {
 public:
     bool await_ready() {
         writer_->check_ready();
-        if (rest.empty()) return !for_room_;
+        if (rest.empty()) return !for_room;
         if (writer_->watched_ == 0) writer_->writable_ = true; // without events nobody can know better: try
-        if (writer_->buffer_.empty()) writer_->push_and_count(rest);
+        if (writer_->buffer_.empty()) writer_->push_and_count(rest, pace::one_turn);
         return rest.empty() || writer_->error_;
     }
     void await_suspend(std::coroutine_handle<> handle) noexcept {
@@ -352,6 +394,7 @@ public:
         writer_->current_ = this;
         parked_ = true;
         writer_->watch();
+        writer_->go_on_next_turn();
         stay_.enter(writer_->group_);
     }
     void await_resume() {
@@ -365,8 +408,8 @@ public:
 
 private:
     friend stream_writer;
-    write_awaiter(stream_writer& writer, std::string_view bytes, bool for_room = false) noexcept
-        : parked_write(bytes), writer_(&writer), for_room_(for_room) {}
+    write_awaiter(stream_writer& writer, std::string_view bytes, bool room = false) noexcept
+        : parked_write(bytes, room), writer_(&writer) {}
 
     void unpark() noexcept {
         if (!std::exchange(parked_, false)) return;
@@ -376,7 +419,6 @@ private:
 
     stream_writer* writer_;
     group_stay stay_;
-    bool for_room_;
     bool parked_ = false;
 };
 

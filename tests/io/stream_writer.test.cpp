@@ -715,7 +715,10 @@ struct into_file {
 
 task<int> turns_while(const bool& done) {
     int turns = 0;
-    for (; !done; ++turns) co_await yield();
+    while (!done) {
+        co_await yield();
+        ++turns;
+    }
     co_return turns;
 }
 

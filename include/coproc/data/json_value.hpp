@@ -301,7 +301,9 @@ public:
         return find(steps...) != nullptr;
     }
 
-    /// The member, made as null where there is none; null becomes an object by that.
+    /// The member, made as null where there is none; null becomes an object by that. A member that is made ends every
+    /// reference to another one, so `j["new"] = j["old"]` reads what is gone (the right side is evaluated first): copy
+    /// before, `json old = j["old"];`.
     json& operator[](std::string_view key) &;
     /// As `at`: a value that is const gets no new members.
     const json& operator[](std::string_view key) const& { return at(key); }

@@ -7,9 +7,9 @@
 // Root cause: its stdin was closed first, and the signal that was to end it came after that. A child that is scheduled
 // in between reads the end of a file like any other.
 // Found by: a test in which a child that was to be killed had ended by itself, once in thousands of runs.
-// Why not here: `child_watch::abandon` signals before it closes, a run that is stopped closes stdin when the child has
-// gone, and a pipeline is ended from its last stage on. Who has a deadly signal pending does not come back from
-// read(2).
+// Why not here: `child_watch::abandon` signals before it closes, and who holds ends of pipes besides holds them longer;
+// a run that is stopped closes stdin when the child has gone; a pipeline is ended from its last stage on, and a loop
+// begins with the newest child. Who has a deadly signal pending does not come back from read(2).
 #include <signal.h>
 
 #include <chrono>

@@ -22,8 +22,10 @@ inline void listen_to_the_end(child_watch& child) noexcept;
 class destroy {
 public:
     enum kind : unsigned char {
-        kill,   ///< SIGKILL
-        detach, ///< it lives on, also beyond the loop
+        kill, ///< SIGKILL
+        /// It lives on, also beyond the loop. What is buffered for its stdin and not in the pipe yet is dropped: await
+        /// `in().wait_closed()` before.
+        detach,
     };
 
     constexpr destroy(kind k) noexcept

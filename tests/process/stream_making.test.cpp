@@ -39,8 +39,11 @@ TEST_CASE("a child that nobody has talked to sees its pipes close when it is let
         while (!no_children()) co_await yield();
         CHECK(open_pipes() == before);
     };
-    run_in_time(talk(destroy::kill, 0));
-    run_in_time(talk(destroy::terminate(1h), 4)); // those that it writes to, until it has gone
+    const auto both = [&]() -> task<> {
+        co_await talk(destroy::kill, 0);
+        co_await talk(destroy::terminate(1h), 4); // those that it writes to, until it has gone
+    };
+    run_in_time(both());
 }
 
 // Seen to fail: each of these without the streams; only those of a piped stdout.

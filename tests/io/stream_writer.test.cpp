@@ -32,6 +32,16 @@ using namespace std::chrono_literals;
 
 namespace {
 
+// Whether a write of these bytes is ended by whoever closes the writer meanwhile.
+task<bool> ends_canceled(stream_writer& writer, std::string bytes) {
+    try {
+        co_await writer.write_all(bytes);
+    } catch (const stream_error& e) {
+        co_return e.code() == std::errc::operation_canceled;
+    }
+    co_return false;
+}
+
 struct piped_writer {
     event_loop loop;
     platform::pipe_ends pipe = platform::make_pipe();
@@ -388,19 +398,11 @@ TEST_CASE("a writer without a descriptor is closed", "[io]") {
 
 TEST_CASE("closing under a write_all that waits ends it with an error", "[io]") {
     piped_writer it;
-    const auto writing = [&]() -> task<bool> {
-        try {
-            co_await it.writer.write_all(std::string(large, 'x'));
-        } catch (const stream_error& e) {
-            co_return e.code() == std::errc::operation_canceled;
-        }
-        co_return false;
-    };
     const auto closing = [&]() -> task<> {
         co_await yield();
         it.writer.close();
     };
-    auto both = run_in_time(when_all(writing(), closing()));
+    auto both = run_in_time(when_all(ends_canceled(it.writer, std::string(large, 'x')), closing()));
     CHECK(std::get<0>(both));
 }
 
@@ -409,21 +411,13 @@ TEST_CASE("close under a write_all that waits still flushes what was buffered be
     piped_writer it;
     const std::string before = alphabet(large);
     it.writer.write(before);
-    const auto writing = [&]() -> task<bool> {
-        try {
-            co_await it.writer.write_all("never");
-        } catch (const stream_error& e) {
-            co_return e.code() == std::errc::operation_canceled;
-        }
-        co_return false;
-    };
     const auto closing = [&]() -> task<> {
         co_await yield();
         it.writer.close();
         CHECK(it.writer.is_closing());
         co_await it.writer.wait_closed(); // and has no complaint
     };
-    auto all = run_in_time(when_all(writing(), closing(), it.drained(large)));
+    auto all = run_in_time(when_all(ends_canceled(it.writer, "never"), closing(), it.drained(large)));
     CHECK(std::get<0>(all));
     CHECK((std::get<2>(all) == before));
     char byte = 0;
@@ -434,21 +428,14 @@ TEST_CASE("abort wakes whoever waits and can be repeated", "[io]") {
     const nothing_leaks check;
     piped_writer it;
     it.writer.write(alphabet(large));
-    const auto writing = [&]() -> task<bool> {
-        try {
-            co_await it.writer.write_all("never");
-        } catch (const stream_error& e) {
-            co_return e.code() == std::errc::operation_canceled;
-        }
-        co_return false;
-    };
     const auto aborting = [&]() -> task<> {
         co_await yield();
         it.writer.abort();
         it.writer.abort();
         CHECK(it.writer.is_closing());
     };
-    auto all = run_in_time(when_all(writing(), it.writer.drain(), it.writer.wait_closed(), aborting()));
+    auto all = run_in_time(
+        when_all(ends_canceled(it.writer, "never"), it.writer.drain(), it.writer.wait_closed(), aborting()));
     CHECK(std::get<0>(all));
     CHECK(it.writer.buffered() == 0);
     it.writer.close(); // nothing more to do
@@ -827,19 +814,11 @@ TEST_CASE("a writer can be destroyed or opened again in the middle of what takes
 TEST_CASE("an abort ends a write that waits for its next turn", "[io]") {
     const nothing_leaks check;
     never_full it;
-    const auto writing = [&]() -> task<bool> {
-        try {
-            co_await it.writer.write_all(std::string(std::size_t{64} << 20, 'x'));
-        } catch (const stream_error& e) {
-            co_return e.code() == std::errc::operation_canceled;
-        }
-        co_return false;
-    };
     const auto aborting = [&]() -> task<> {
         co_await yield();
         it.writer.abort();
     };
-    auto both = run_in_time(when_all(writing(), aborting()));
+    auto both = run_in_time(when_all(ends_canceled(it.writer, std::string(std::size_t{64} << 20, 'x')), aborting()));
     CHECK(std::get<0>(both));
 }
 
